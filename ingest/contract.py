@@ -1,0 +1,290 @@
+"""The typed view of a source's contract: the only reading of `contract.yaml` that the rest of the project imports.
+
+A contract is one ODCS v3 YAML file (Open Data Contract Standard), checked against the published JSON schema and models; what the
+standard has no field for (unit, header aliases, history kind, rules) stands in its custom properties and custom quality rules.
+A source is a folder below `ingest/sources/` that holds a `contract.yaml`: nothing here knows a source by name.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any, Literal
+
+import jsonschema
+import yaml
+from open_data_contract_standard.model import CustomProperty, DataQuality, OpenDataContractStandard, SchemaProperty
+
+SOURCES = Path(__file__).parent / "sources"
+
+Type = Literal["text", "integer", "double", "decimal", "date", "instant", "boolean"]
+History = Literal["revisioned", "restated", "append"]
+
+SQL_TYPES: dict[Type, str] = {
+    "text": "varchar",
+    "integer": "bigint",
+    "double": "double",
+    "decimal": "decimal(28,8)",
+    "date": "date",
+    "instant": "timestamp",
+    "boolean": "boolean",
+}
+DECIMAL_SCALE = 8
+
+# What every landed row carries beside the contract's columns: it makes a published figure traceable to a row of a file.
+LINEAGE_COLUMNS: dict[str, str] = {
+    "_delivery_id": "varchar",
+    "_row_number": "integer",
+    "_source_file": "varchar",
+    "_received_at": "timestamp",
+    "_sequence": "bigint",
+    "_extra": "varchar",
+}
+
+_COLUMN_PROPERTIES = {"titleZh", "aliases", "unit", "type", "identifier", "share", "list", "alsoAllowed", "notAllowed", "boundReason"}
+_SOURCE_PROPERTIES = {"titleZh", "titleEn", "history", "tolerance", "cadenceDays", "revisionColumn"}
+_RULE_PROPERTIES = {"messageZh", "messageEn", "reasonZh", "reasonEn", "citation"}
+_RULE_KINDS = {"predicate", "reference", "no_overlap", "peer_ratio"}
+
+
+class ContractError(ValueError):
+    """A contract that says something this project cannot hold it to; names the file and the place."""
+
+
+@dataclass(frozen=True)
+class Message:
+    """One sentence in both languages."""
+
+    zh: str
+    en: str
+
+    def in_language(self, lang: str) -> str:
+        return self.zh if lang == "zh" else self.en
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column: its type, what it may hold, and the headers under which it may arrive."""
+
+    name: str
+    type: Type
+    title: Message
+    description: str
+    required: bool = False
+    unit: str | None = None
+    aliases: tuple[str, ...] = ()
+    values: tuple[str, ...] = ()
+    list: str | None = None  # `<reference list>.<column>`
+    also_allowed: tuple[str, ...] = ()
+    not_allowed: tuple[str, ...] = ()
+    pattern: str | None = None
+    minimum: float | None = None
+    maximum: float | None = None
+    bound_reason: str | None = None
+    identifier: bool = False
+    share: bool = False
+
+    @property
+    def sql_type(self) -> str:
+        return SQL_TYPES[self.type]
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A named row rule. `kind` says how it is decided; `parameters` hold the predicate or the rule's figures."""
+
+    code: str
+    kind: str
+    columns: tuple[str, ...]
+    parameters: Mapping[str, Any]
+    message: Message
+    reason: Message
+    severity: str = "row"
+    citation: str | None = None
+
+    @property
+    def waits(self) -> bool:
+        """Whether a row that only breaks this rule waits for another delivery instead of counting as bad."""
+        return bool(self.parameters.get("waits", False))
+
+
+@dataclass(frozen=True)
+class Contract:
+    """What a source promises."""
+
+    source: str
+    version: str
+    folder: Path
+    title: Message
+    purpose: str
+    history: History
+    tolerance: float
+    cadence_days: int
+    key: tuple[str, ...]
+    columns: tuple[Column, ...]
+    rules: tuple[Rule, ...]
+    revision_column: str | None = None
+    layouts: tuple[Path, ...] = field(default=())
+
+    def column(self, name: str) -> Column:
+        for column in self.columns:
+            if column.name == name:
+                return column
+        raise KeyError(name)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(column.name for column in self.columns)
+
+    @property
+    def required_names(self) -> tuple[str, ...]:
+        return tuple(column.name for column in self.columns if column.required)
+
+    def rule(self, code: str) -> Rule:
+        for rule in self.rules:
+            if rule.code == code:
+                return rule
+        raise KeyError(code)
+
+    def landing_types(self) -> dict[str, str]:
+        """Column name -> SQL type of a landed row: the contract's columns, then the lineage columns."""
+        return {column.name: column.sql_type for column in self.columns} | LINEAGE_COLUMNS
+
+    def references(self) -> set[str]:
+        """The sources whose rows this contract's rules ask for."""
+        return {rule.parameters["source"] for rule in self.rules if rule.kind == "reference"}
+
+
+def _properties(items: list[CustomProperty] | None, allowed: set[str], where: str) -> dict[str, Any]:
+    found = {item.property or "": item.value for item in items or []}
+    unknown = sorted(set(found) - allowed)
+    if unknown:
+        raise ContractError(f"{where}: unknown custom properties {', '.join(unknown)}")
+    return found
+
+
+_LOGICAL_TYPES: dict[str, Type] = {
+    "string": "text",
+    "integer": "integer",
+    "number": "double",
+    "date": "date",
+    "timestamp": "instant",
+    "boolean": "boolean",
+}
+
+
+def _column(item: SchemaProperty, where: str) -> Column:
+    where = f"{where}: column {item.name}"
+    custom = _properties(item.customProperties, _COLUMN_PROPERTIES, where)
+    options = dict(item.logicalTypeOptions or {})
+    kind = custom.get("type") or _LOGICAL_TYPES.get(item.logicalType or "")
+    if item.name is None or kind not in SQL_TYPES:
+        raise ContractError(f"{where}: no usable type")
+    bounds = {"minimum": options.pop("minimum", None), "maximum": options.pop("maximum", None)}
+    pattern = options.pop("pattern", None)
+    if options:
+        raise ContractError(f"{where}: unknown options {', '.join(sorted(options))}")
+    if any(bound is not None for bound in bounds.values()) and not custom.get("boundReason"):
+        raise ContractError(f"{where}: a bound without a reason (boundReason)")
+    return Column(
+        name=item.name,
+        type=kind,
+        title=Message(zh=custom.get("titleZh", item.name), en=item.businessName or item.name),
+        description=item.description or "",
+        required=bool(item.required),
+        unit=custom.get("unit"),
+        aliases=tuple(custom.get("aliases", ())),
+        values=tuple(str(value.value) for value in item.enum or ()),
+        list=custom.get("list"),
+        also_allowed=tuple(custom.get("alsoAllowed", ())),
+        not_allowed=tuple(custom.get("notAllowed", ())),
+        pattern=pattern,
+        bound_reason=custom.get("boundReason"),
+        identifier=bool(custom.get("identifier", False)),
+        share=bool(custom.get("share", False)),
+        **bounds,
+    )
+
+
+def _rule(item: DataQuality, names: set[str], where: str) -> Rule:
+    where = f"{where}: rule {item.name}"
+    custom = _properties(item.customProperties, _RULE_PROPERTIES, where)
+    body = item.implementation
+    if item.name is None or item.engine != "tanlian" or not isinstance(body, dict):
+        raise ContractError(f"{where}: needs a name, engine tanlian and an implementation")
+    parameters = dict(body)
+    kind = parameters.pop("kind", "predicate")
+    columns = tuple(parameters.pop("columns", ()))
+    if kind not in _RULE_KINDS:
+        raise ContractError(f"{where}: unknown kind {kind}")
+    if not columns or set(columns) - names:
+        raise ContractError(f"{where}: columns must be columns of the source, found {columns}")
+    missing = {"messageZh", "messageEn", "reasonZh", "reasonEn"} - set(custom)
+    if missing:
+        raise ContractError(f"{where}: {', '.join(sorted(missing))} missing")
+    return Rule(
+        code=item.name,
+        kind=kind,
+        columns=columns,
+        parameters=parameters,
+        message=Message(custom["messageZh"], custom["messageEn"]),
+        reason=Message(custom["reasonZh"], custom["reasonEn"]),
+        severity=item.severity or "row",
+        citation=custom.get("citation"),
+    )
+
+
+@cache
+def _standard_schema() -> dict[str, Any]:
+    schema: dict[str, Any] = json.loads(OpenDataContractStandard.json_schema())
+    return schema
+
+
+def read_contract(path: Path) -> Contract:
+    """Read and check one `contract.yaml`.
+
+    Raises:
+        ContractError: the file is not ODCS v3, or says something this project does not know. Unknown keys are refused.
+    """
+    where = f"{path.parent.name}/{path.name}"
+    document = yaml.safe_load(path.read_text(encoding="utf-8"))
+    try:
+        jsonschema.validate(document, _standard_schema())
+    except jsonschema.ValidationError as error:
+        raise ContractError(f"{where}: {error.json_path}: {error.message}") from error
+    standard = OpenDataContractStandard(**document)
+    schema = (standard.schema_ or [])[0]
+    source = path.parent.name
+    if schema.name != source or standard.name != source:
+        raise ContractError(f"{where}: the folder, the contract and its schema must have one name")
+    custom = _properties(standard.customProperties, _SOURCE_PROPERTIES, where)
+    columns = tuple(_column(item, where) for item in schema.properties or [])
+    names = {column.name for column in columns}
+    keyed = sorted((item.primaryKeyPosition or 0, item.name or "") for item in schema.properties or [] if item.primaryKey)
+    if not keyed:
+        raise ContractError(f"{where}: no primary key")
+    if custom["history"] not in ("revisioned", "restated", "append"):
+        raise ContractError(f"{where}: history must be revisioned, restated or append")
+    return Contract(
+        source=source,
+        version=standard.version or "0.0.0",
+        folder=path.parent,
+        title=Message(custom["titleZh"], custom["titleEn"]),
+        purpose=(standard.description.purpose if standard.description else None) or "",
+        history=custom["history"],
+        tolerance=float(custom.get("tolerance", 0.2)),
+        cadence_days=int(custom.get("cadenceDays", 366)),
+        key=tuple(name for _, name in keyed),
+        columns=columns,
+        rules=tuple(_rule(item, names, where) for item in schema.quality or []),
+        revision_column=custom.get("revisionColumn"),
+        layouts=tuple(sorted((path.parent / "layouts").glob("*.yaml"))),
+    )
+
+
+def read_contracts(folder: Path = SOURCES) -> dict[str, Contract]:
+    """Every source below `folder`, by name. A folder without `contract.yaml` is no source."""
+    return {path.parent.name: read_contract(path) for path in sorted(folder.glob("*/contract.yaml"))}
