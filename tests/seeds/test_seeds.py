@@ -158,11 +158,8 @@ def test_trust_is_never_raised_above_the_collected_facts() -> None:
         row = methodologies[fact["methodology_code"]]
         assert row["name_zh"] == fact["name_zh"]
         assert row["confidence"] == fact["confidence"] or row["confidence"] == "recalled"
-    standards = {
-        fact["year"]: float(fact["value"])
-        for fact in read_shared("reference/policy_targets.csv")
-        if fact["indicator"] == "national_pcf_standards"
-    }
+    targets = read_shared("reference/policy_targets.csv")
+    standards = {fact["year"]: float(fact["value"]) for fact in targets if fact["indicator"] == "national_pcf_standards"}
     seeded = {row["target_year"]: float(row["target_value"]) for row in ROWS["policy_target"] if row["indicator"] == "pcf_standards"}
     assert seeded == standards
 
