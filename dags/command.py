@@ -1,0 +1,126 @@
+"""Run a `tanlian` command from a task and turn its exit code into the task's outcome.
+
+A task does nothing that a person cannot type. Exit code 1 (the program broke) may be tried again; 3 (data refused)
+and 2 (usage) may not: the same bytes would be refused again, and a retry must never widen what passes.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import math
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Iterable
+from pathlib import Path
+from typing import IO, Any
+
+from airflow.sdk.exceptions import AirflowException, AirflowFailException
+
+log = logging.getLogger("airflow.task")
+
+DONE, BROKEN, USAGE, REFUSED = 0, 1, 2, 3
+# A scheduler pays about a second per task, so hundreds of files share a few tasks; a group is also what is tried
+# again after a failure, so groups stay small where there are few files.
+MOST_GROUPS = 8
+FILES_PER_GROUP = 25
+
+
+class DataRefused(AirflowFailException):
+    """A delivery was rejected or a gate stopped the release: final, never tried again."""
+
+
+def find_command() -> str:
+    """Path of `tanlian`: the one installed beside this interpreter, unless the environment names another."""
+    return os.environ.get("TANLIAN_COMMAND") or str(Path(sys.executable).with_name("tanlian"))
+
+
+def run_command(*arguments: str) -> tuple[int, Any]:
+    """Exit code (0 or 3) and JSON answer of `tanlian --json …`; every other end raises."""
+    line = [find_command(), "--json", *arguments]
+    log.info("$ tanlian %s", " ".join(line[1:]))
+    with subprocess.Popen(line, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None and process.stderr is not None
+        reader = threading.Thread(target=_copy_to_log, args=(process.stderr,), daemon=True)
+        reader.start()
+        answer = process.stdout.read()
+        code = process.wait()
+        reader.join()
+    if code == USAGE:
+        raise AirflowFailException(f"命令用法有误，不重试 / wrong usage, not tried again: tanlian {' '.join(arguments)}")
+    if code not in (DONE, REFUSED):
+        raise AirflowException(f"程序故障（退出码 {code}），将重试 / the program broke (exit code {code}), will be tried again")
+    return code, _read_answer(answer, code)
+
+
+def find_deliveries(source: str) -> list[str]:
+    """Names of the files waiting in the source's inbox, in received order (names begin with the day)."""
+    _, waiting = run_command("land", "--source", source, "--list")
+    return sorted(delivery["file"] for delivery in waiting)
+
+
+def group_deliveries(files: list[str], most_groups: int = MOST_GROUPS, group_size: int = FILES_PER_GROUP) -> list[list[str]]:
+    """The files cut into at most `most_groups` runs of neighbours, their order kept."""
+    size = max(group_size, math.ceil(len(files) / most_groups))
+    return [files[start : start + size] for start in range(0, len(files), size)]
+
+
+def land_deliveries(source: str, files: Iterable[str]) -> tuple[list[dict[str, Any]], str | None]:
+    """Receipts of the files, and what was refused and why (None when nothing was)."""
+    code, receipts = run_command("land", "--source", source, *(part for name in files for part in ("--file", name)))
+    refused = [describe_refusal(source, receipt) for receipt in receipts if is_refused(receipt)]
+    for receipt in receipts:
+        log.info("%s", json.dumps(receipt, ensure_ascii=False))
+    for text in refused:
+        log.error("%s", text)
+    if code == REFUSED and not refused:
+        refused = [f"{source}: 有数据被拒，但收据未写明 / data refused, but no receipt says which"]
+    return receipts, "\n".join(refused) or None
+
+
+def is_refused(receipt: dict[str, Any]) -> bool:
+    """Whether the whole file was kept out; quarantined rows of an accepted file do not count."""
+    return bool(receipt["verdict"] == "rejected")
+
+
+def count_landed(receipts: Iterable[dict[str, Any]]) -> int:
+    """How many files brought something into landing."""
+    return sum(1 for receipt in receipts if not is_refused(receipt))
+
+
+def describe_refusal(source: str, receipt: dict[str, Any]) -> str:
+    """One paragraph that names the delivery and each rule it broke, in Chinese and English."""
+    reasons = [f"  {reason['code']}: {reason['message_zh']} / {reason['message_en']}" for reason in receipt["reasons"]]
+    return "\n".join([f"{source}: 文件被拒 / delivery refused: {receipt['file']}", *reasons])
+
+
+def publish_release() -> dict[str, Any]:
+    """The answer of `tanlian release`; a gate that stops it fails the task at once and is named."""
+    code, answer = run_command("release")
+    log.info("%s", json.dumps(answer, ensure_ascii=False))
+    if code == REFUSED:
+        text = describe_gates(answer)
+        log.error("%s", text)
+        raise DataRefused(text)
+    return dict(answer)
+
+
+def describe_gates(answer: dict[str, Any]) -> str:
+    """Which gates stopped the release, in Chinese and English."""
+    head = "发布被门禁拦下，上一版本仍然有效 / a gate stopped the release, the last one stays in force"
+    stopped = [gate for gate in answer.get("gates", []) if not gate.get("passed", False)]
+    return "\n".join([head, *(f"  {json.dumps(gate, ensure_ascii=False)}" for gate in stopped)])
+
+
+def _copy_to_log(stream: IO[str]) -> None:
+    for line in stream:
+        log.info("%s", line.rstrip())
+
+
+def _read_answer(text: str, code: int) -> Any:
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError as error:
+        raise AirflowException(f"命令的回答不是 JSON / the command's answer is not JSON (exit code {code}): {text[:200]!r}") from error

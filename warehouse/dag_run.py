@@ -1,0 +1,220 @@
+"""Run the real DAGs once, without servers: each landing DAG that has something to land, then the release.
+
+`run_dags` is the caller's side; the DAGs run in one child process, because Airflow reads its configuration when it is
+imported, writes to standard output and keeps 400 MB. The child reports what happens as JSON lines on a pipe.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Any
+
+from warehouse.airflow_home import ROOT, describe_environment, prepare_database
+
+RELEASE_DAG = "build_release"
+# More rounds than this over one inbox means files that neither land nor leave.
+MOST_ROUNDS = 20
+
+
+@dataclass(frozen=True)
+class Progress:
+    """One change of state of a DAG (`task` empty) or of a task; `map_index` is -1 unless the task is mapped."""
+
+    dag: str
+    task: str
+    map_index: int
+    state: str
+    seconds: float
+    text: str = ""
+
+
+@dataclass
+class DagRuns:
+    """What came of it: the last state of each DAG, and why data was refused or a program broke, in zh and en."""
+
+    states: dict[str, str] = field(default_factory=dict)
+    refused: list[str] = field(default_factory=list)
+    broken: list[str] = field(default_factory=list)
+    release: str = "not_run"
+    log_file: Path = Path()
+
+    @property
+    def exit_code(self) -> int:
+        """As of the commands: 1 the program broke, 3 a gate stopped the release, 0 otherwise (a refused file is not a failure)."""
+        if self.broken:
+            return 1
+        return 3 if self.release == "refused" else 0
+
+
+class AirflowError(Exception):
+    """Airflow could not do its work. `texts` has the message in zh and en."""
+
+    def __init__(self, zh: str, en: str) -> None:
+        super().__init__(en)
+        self.texts: dict[str, str] = {"zh": zh, "en": en}
+
+    def text(self, lang: str) -> str:
+        return self.texts["zh" if lang == "zh" else "en"]
+
+
+def run_dags(data: Path, sources: Iterable[str], progress: Callable[[Progress], None]) -> DagRuns:
+    """Run `land_<source>` for each source with files in its inbox, in the order given, then `build_release`.
+
+    A refused delivery is reported and stops nothing. Raises AirflowError when the process itself ended without a report.
+    """
+    environment = describe_environment(data)
+    runs = DagRuns(log_file=data.resolve() / "airflow" / "logs" / "run.log")
+    runs.log_file.parent.mkdir(parents=True, exist_ok=True)
+    waiting = [source for source in sources if has_deliveries(data, source)]
+    read_end, write_end = os.pipe()
+    with runs.log_file.open("ab") as log:
+        child = subprocess.Popen(
+            [sys.executable, "-m", "warehouse.dag_run", str(write_end), *waiting],
+            cwd=ROOT,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            pass_fds=[write_end],
+        )
+    os.close(write_end)
+    try:
+        with os.fdopen(read_end, encoding="utf-8") as events:
+            for line in events:
+                _take_event(runs, json.loads(line), progress)
+        code = child.wait()
+    finally:
+        if child.poll() is None:
+            child.terminate()
+            child.wait()
+    if code != 0:
+        raise AirflowError(
+            f"Airflow 进程异常结束（退出码 {code}）。日志：{runs.log_file}",
+            f"The Airflow process ended abnormally (exit code {code}). Log: {runs.log_file}",
+        )
+    return runs
+
+
+def has_deliveries(data: Path, source: str) -> bool:
+    """Whether anything lies in the source's inbox; which of it may be taken is for `tanlian land` to say."""
+    folder = data / "inbox" / source
+    return folder.is_dir() and any(folder.iterdir())
+
+
+def _take_event(runs: DagRuns, event: dict[str, Any], progress: Callable[[Progress], None]) -> None:
+    kind = event.pop("kind", "")
+    seen = Progress(**event)
+    if not seen.task and seen.state != "running":
+        runs.states[seen.dag] = seen.state
+    if kind == "refused":
+        runs.refused.append(seen.text)
+    elif kind == "broken":
+        runs.broken.append(f"{seen.dag}.{seen.task}: {seen.text}")
+    if seen.dag == RELEASE_DAG and seen.task:
+        endings = {"success": "published", "skipped": "nothing_new", "failed": "refused" if kind == "refused" else "broken"}
+        runs.release = endings.get(seen.state, runs.release)
+    progress(seen)
+
+
+class _Reporter:
+    """Airflow listener that writes each task's changes of state to the pipe."""
+
+    def __init__(self, pipe: IO[str]) -> None:
+        self.pipe = pipe
+        self.started: dict[tuple[str, str, int], float] = {}
+
+    def report(self, dag: str, task: str, map_index: int, state: str, error: object = None) -> None:
+        key = (dag, task, map_index)
+        if state == "running":
+            self.started[key] = time.monotonic()
+        event: dict[str, Any] = {"dag": dag, "task": task, "map_index": map_index, "state": state}
+        event["seconds"] = round(time.monotonic() - self.started.get(key, time.monotonic()), 3)
+        event["text"] = str(error) if error is not None else ""
+        if state == "failed" and task:
+            # By name: Airflow imports DAG files under names of its own.
+            event["kind"] = "refused" if type(error).__name__ == "DataRefused" else "broken"
+        self.pipe.write(json.dumps(event, ensure_ascii=False) + "\n")
+        self.pipe.flush()
+
+    def report_task(self, run: Any, state: str, error: object = None) -> None:
+        self.report(run.dag_id, run.task_id, -1 if run.map_index is None else run.map_index, state, error)
+
+
+def _add_listener(reporter: _Reporter) -> None:
+    from airflow.listeners import hookimpl
+    from airflow.sdk.listener import get_listener_manager
+
+    class Listener:
+        @hookimpl
+        def on_task_instance_running(self, previous_state: Any, task_instance: Any) -> None:
+            reporter.report_task(task_instance, "running")
+
+        @hookimpl
+        def on_task_instance_success(self, previous_state: Any, task_instance: Any) -> None:
+            reporter.report_task(task_instance, "success")
+
+        @hookimpl
+        def on_task_instance_skipped(self, previous_state: Any, task_instance: Any) -> None:
+            reporter.report_task(task_instance, "skipped")
+
+        @hookimpl
+        def on_task_instance_failed(self, previous_state: Any, task_instance: Any, error: Any) -> None:
+            reporter.report_task(task_instance, "failed", error)
+
+    get_listener_manager().add_listener(Listener())
+
+
+def _run_dag(dag: Any, reporter: _Reporter) -> str:
+    # A person waits at the terminal: a program that breaks is shown at once, not tried again after half a minute.
+    for task in dag.tasks:
+        task.retries = 0
+    reporter.report(dag.dag_id, "", -1, "running")
+    state = str(dag.test().state)
+    reporter.report(dag.dag_id, "", -1, state)
+    return state
+
+
+def _run_all(sources: list[str], reporter: _Reporter, data: Path) -> None:
+    from airflow.configuration import conf
+    from airflow.dag_processing.dagbag import DagBag
+
+    prepare_database()
+    folder = conf.get("core", "dags_folder")
+    sys.path.insert(0, folder)
+    bag = DagBag(dag_folder=folder)
+    if bag.import_errors:
+        raise SystemExit(f"DAG files do not import: {bag.import_errors}")
+    _add_listener(reporter)
+    for source in sources:
+        _empty_inbox(bag.dags[f"land_{source}"], reporter, data / "inbox" / source)
+    _run_dag(bag.dags[RELEASE_DAG], reporter)
+
+
+def _empty_inbox(dag: Any, reporter: _Reporter, inbox: Path) -> None:
+    # A run leaves files behind when a group before them broke; then nothing moves and another round would not help.
+    for _ in range(MOST_ROUNDS):
+        before = _list_names(inbox)
+        if not before or _run_dag(dag, reporter) != "success" or _list_names(inbox) == before:
+            return
+
+
+def _list_names(inbox: Path) -> list[str]:
+    return sorted(str(path) for path in inbox.rglob("*")) if inbox.is_dir() else []
+
+
+def main() -> None:
+    """The child process: file descriptor of the pipe, then the sources."""
+    with os.fdopen(int(sys.argv[1]), "w", encoding="utf-8") as pipe, suppress(BrokenPipeError):
+        _run_all(sys.argv[2:], _Reporter(pipe), Path(os.environ["TANLIAN_DATA"]))
+
+
+if __name__ == "__main__":
+    main()
