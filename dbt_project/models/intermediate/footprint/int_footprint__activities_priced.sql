@@ -1,0 +1,48 @@
+with
+
+activities as (
+    select * from {{ ref('int_footprint__activities_resolved') }}
+),
+
+factors as (
+    select * from {{ ref('int_footprint__factors_matched') }}
+),
+
+-- A factor whose unit has another dimension than the line's prices nothing.
+priced as (
+    select
+        activities.*,
+        factors.factor_id,
+        factors.factor_edition,
+        factors.factor_geography_code,
+        factors.factor_uncertainty_pct,
+        activities.base_quantity * factors.kg_co2e_per_base_unit as line_kg_co2e
+    from activities
+    left join factors
+        on
+            activities.activity_code = factors.activity_code
+            and activities.geography_code = factors.geography_code
+            and activities.period_end = factors.period_end
+            and activities.unit_dimension = factors.factor_unit_dimension
+),
+
+final as (
+    select
+        priced.disclosure_id,
+        priced.line_no,
+        priced.stage,
+        priced.activity_code,
+        priced.geography_code,
+        priced.supplier_disclosure_id,
+        priced.data_source,
+        case when priced.line_kg_co2e is null then 'unpriced' else 'factor' end as pricing_basis,
+        priced.factor_id,
+        priced.factor_edition,
+        priced.factor_geography_code,
+        priced.base_quantity,
+        priced.line_kg_co2e,
+        priced.factor_uncertainty_pct
+    from priced
+)
+
+select * from final

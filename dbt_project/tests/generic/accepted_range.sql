@@ -1,0 +1,13 @@
+{% test accepted_range(model, column_name, min_value=none, max_value=none, exclusive=false) %}
+{# Null is unknown and passes; NaN and infinities never do. Both bounds are included unless `exclusive`. #}
+select {{ column_name }}
+from {{ model }}
+where
+    {{ is_not_finite(column_name) }}
+    {%- if min_value is not none %}
+    or {{ column_name }} {{ '<=' if exclusive else '<' }} {{ min_value }}
+    {%- endif %}
+    {%- if max_value is not none %}
+    or {{ column_name }} {{ '>=' if exclusive else '>' }} {{ max_value }}
+    {%- endif %}
+{% endtest %}

@@ -1,0 +1,145 @@
+"""A landing DuckDB file for tests, made as docs/architecture.md ("A landed row") describes, and `dbt build` run on it as the warehouse does."""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parents[2]
+PROJECT = ROOT / "dbt_project"
+ACCEPTANCE = ROOT.parent / "shared" / "acceptance"
+WORLD = ACCEPTANCE / "world"
+# 2026-10-31T23:59:59+08:00, the world's clock (acceptance/README.md, "How to run a world").
+CLOCK = {"as_of": "2026-10-31T15:59:59", "rule_date": "2026-10-31"}
+KEYS = {
+    "enterprise": ["enterprise_id", "enterprise_name", "province_code", "industry_code"],
+    "product_footprint": ["disclosure_id", "revision"],
+    "footprint_activity": ["disclosure_id", "revision", "line_no"],
+    "emission_factor": ["factor_id", "edition"],
+    "market_quote": ["market", "instrument", "trade_method", "trade_date"],
+}
+
+
+@dataclass(frozen=True)
+class Build:
+    """One finished `dbt build`."""
+
+    warehouse: Path
+    returncode: int
+    output: str
+
+
+def read_source_columns() -> dict[str, dict[str, str]]:
+    """Source -> column -> DuckDB type, as the project's own sources YAML declares them."""
+    declared = yaml.safe_load((PROJECT / "models/staging/_sources.yml").read_text(encoding="utf-8"))
+    tables = next(source for source in declared["sources"] if source["name"] == "landing")["tables"]
+    return {table["name"]: {column["name"]: column["data_type"] for column in table["columns"]} for table in tables}
+
+
+def create_empty_landing(warehouse: Path) -> None:
+    """Every source as a view of no rows: nothing has been delivered yet."""
+    with duckdb.connect(str(warehouse)) as connection:
+        connection.execute("create schema landing")
+        for source, columns in read_source_columns().items():
+            nothing = ", ".join(f"cast(null as {kind}) as {name}" for name, kind in columns.items())
+            connection.execute(f"create view landing.{source} as select {nothing} where false")
+
+
+def create_world_landing(warehouse: Path, world: Path) -> None:
+    """The clean world's rows; of equal keys the first received stays, which is all that a world without faults asks for."""
+    with duckdb.connect(str(warehouse)) as connection:
+        connection.execute("create schema landing")
+        connection.execute(
+            "create temp table manifest as select cast(sequence as bigint) as sequence, cast(received_on as date) as received_on, source, file"
+            " from read_csv(?, all_varchar = true)",
+            [str(world / "manifest.csv")],
+        )
+        for source, columns in read_source_columns().items():
+            if source in KEYS:
+                connection.execute(select_landed(source, columns), [str(world / "inbox" / source / "*.csv")])
+
+
+def select_landed(source: str, columns: dict[str, str]) -> str:
+    """SQL that types one source's files; the instant of receipt is the sequence's second of the local day, in UTC."""
+    lineage = {
+        "_delivery_id": "received.file",
+        "_row_number": "cast(received.row_number as integer)",
+        "_source_file": "received.file",
+        "_received_at": "cast(manifest.received_on as timestamp) - interval 8 hour + to_seconds(manifest.sequence)",
+        "_sequence": "manifest.sequence",
+        "_extra": "cast(null as varchar)",
+    }
+    typed = ", ".join(f"{lineage.get(name) or f'cast(received.{name} as {kind})'} as {name}" for name, kind in columns.items())
+    return (
+        f"create table landing.{source} as"
+        " with read as (select *, parse_filename(filename) as file from read_csv(?, all_varchar = true, filename = true)),"
+        " received as (select *, row_number() over (partition by file) as row_number from read)"
+        f" select {typed} from received inner join manifest on received.file = manifest.file and manifest.source = '{source}'"
+        f" qualify row_number() over (partition by {', '.join('received.' + key for key in KEYS[source])}"
+        " order by manifest.sequence, received.row_number) = 1"
+    )
+
+
+def copy_seeds(seeds: Path, world: Path | None) -> Path:
+    """The project's seeds, with a world's CSVs over them; a copy, because dbt must never write beside the originals."""
+    shutil.copytree(PROJECT / "seeds", seeds, ignore=shutil.ignore_patterns("*.py", "__pycache__"))
+    if world is not None:
+        ours = {path.name: path for path in seeds.rglob("*.csv")}
+        for theirs in (world / "seeds").glob("*.csv"):
+            shutil.copyfile(theirs, ours.get(theirs.name, seeds / theirs.name))
+    return seeds
+
+
+def run_dbt(scratch: Path, warehouse: Path, seeds: Path, threads: int, *arguments: str) -> Build:
+    """`dbt` as a subprocess on one warehouse file, all it writes kept below `scratch`."""
+    environment = os.environ | {
+        "TANLIAN_WAREHOUSE": str(warehouse),
+        "TANLIAN_SEEDS": os.path.relpath(seeds, PROJECT),
+        "TANLIAN_THREADS": str(threads),
+        "TANLIAN_DBT_TARGET": str(scratch / "target"),
+        "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
+    }
+    command = [str(Path(sys.executable).parent / "dbt"), *arguments, "--project-dir", str(PROJECT), "--profiles-dir", str(PROJECT)]
+    command += ["--log-path", str(scratch / "logs"), "--vars", yaml.safe_dump(CLOCK, default_flow_style=True).strip()]
+    done = subprocess.run(command, env=environment, cwd=scratch, capture_output=True, text=True, check=False, timeout=300)
+    return Build(warehouse, done.returncode, done.stdout + done.stderr)
+
+
+def build_warehouse(scratch: Path, world: Path | None, threads: int, *arguments: str) -> Build:
+    """Landing, seeds and `dbt build` in a folder of their own."""
+    warehouse = scratch / "warehouse.duckdb"
+    if world is None:
+        create_empty_landing(warehouse)
+    else:
+        create_world_landing(warehouse, world)
+    return run_dbt(scratch, warehouse, copy_seeds(scratch / "seeds", world), threads, "build", *arguments)
+
+
+@pytest.fixture(scope="session")
+def empty_build(tmp_path_factory: pytest.TempPathFactory) -> Build:
+    """Everything, unit tests included, on a landing without rows."""
+    return build_warehouse(tmp_path_factory.mktemp("empty"), None, 2)
+
+
+@pytest.fixture(scope="session")
+def world_build(tmp_path_factory: pytest.TempPathFactory) -> Callable[[int], Build]:
+    """The acceptance world built with a given number of threads, once per number."""
+    if not WORLD.is_dir():
+        pytest.skip(f"the acceptance world is not here: {WORLD}")
+    builds: dict[int, Build] = {}
+
+    def build(threads: int) -> Build:
+        if threads not in builds:
+            scratch = tmp_path_factory.mktemp(f"world_{threads}")
+            builds[threads] = build_warehouse(scratch, WORLD, threads, "--exclude-resource-type", "unit_test")
+        assert builds[threads].returncode == 0, builds[threads].output
+        return builds[threads]
+
+    return build
