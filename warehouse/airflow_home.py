@@ -19,6 +19,17 @@ WRITER_POOL = "duckdb_writer"
 PARALLELISM = 4
 
 
+class AirflowError(Exception):
+    """Airflow could not do its work. `texts` has the message in zh and en."""
+
+    def __init__(self, zh: str, en: str) -> None:
+        super().__init__(en)
+        self.texts: dict[str, str] = {"zh": zh, "en": en}
+
+    def text(self, lang: str) -> str:
+        return self.texts["zh" if lang == "zh" else "en"]
+
+
 def describe_environment(data: Path, port: int = 8080) -> dict[str, str]:
     """The environment of every Airflow process of this data directory: the caller's, and Airflow's settings."""
     home = data.resolve() / "airflow"

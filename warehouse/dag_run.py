@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
-from warehouse.airflow_home import ROOT, describe_environment, prepare_database
+from warehouse.airflow_home import ROOT, AirflowError, describe_environment, prepare_database
 
 RELEASE_DAG = "build_release"
 # More rounds than this over one inbox means files that neither land nor leave.
@@ -52,17 +52,6 @@ class DagRuns:
         if self.broken:
             return 1
         return 3 if self.release == "refused" else 0
-
-
-class AirflowError(Exception):
-    """Airflow could not do its work. `texts` has the message in zh and en."""
-
-    def __init__(self, zh: str, en: str) -> None:
-        super().__init__(en)
-        self.texts: dict[str, str] = {"zh": zh, "en": en}
-
-    def text(self, lang: str) -> str:
-        return self.texts["zh" if lang == "zh" else "en"]
 
 
 def run_dags(data: Path, sources: Iterable[str], progress: Callable[[Progress], None]) -> DagRuns:
