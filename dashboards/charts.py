@@ -1,0 +1,271 @@
+"""The kinds of chart a definition may ask for, and what Superset must be told for each.
+
+A figure is shown, never computed: a chart's metric is the value of the one row its group holds, and empty when there
+are several, so that no choice of filters can average footprints that do not compare.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+Node = dict[str, Any]
+
+# The suffixes by which Superset pairs two series into a band around a third one; its name for a forecast's interval.
+_BAND_LOW = "__yhat_lower"
+_BAND_HIGH = "__yhat_upper"
+_ROW_LIMIT = 10_000
+
+
+def show_only_row(column: str) -> str:
+    """SQL of a metric that is the value of a one-row group and null otherwise."""
+    return f"case when count(*) = 1 then max({column}) end"
+
+
+def build_chart(chart: Node, labels: Node) -> tuple[str, Node, list[Node]]:
+    """Superset's type of chart, its parameters and its queries, from one entry of a definition already in one language."""
+    return _KINDS[chart["kind"]](chart, labels)
+
+
+def _metric(label: str, sql: str) -> Node:
+    return {
+        "expressionType": "SQL",
+        "sqlExpression": sql,
+        "label": label,
+        "hasCustomLabel": True,
+        "optionName": f"metric_{sql}",
+    }
+
+
+def _one(column: str, label: str) -> Node:
+    return _metric(label, show_only_row(column))
+
+
+def _where(column: str, operator: str, value: str | None = None) -> Node:
+    named = {"==": "EQUALS", "!=": "NOT_EQUALS", "IS NOT NULL": "IS_NOT_NULL"}
+    return {
+        "clause": "WHERE",
+        "expressionType": "SIMPLE",
+        "subject": column,
+        "operator": operator,
+        "operatorId": named[operator],
+        "comparator": value,
+        "filterOptionName": f"filter_{column}_{named[operator]}",
+    }
+
+
+def _query(columns: list[Any], metrics: list[Node] | None, filters: list[Node], orderby: list[Any] | None = None) -> Node:
+    asked = [{"col": node["subject"], "op": node["operator"], "val": node["comparator"]} for node in filters]
+    query: Node = {
+        "columns": columns,
+        "filters": asked,
+        "orderby": orderby or [],
+        "row_limit": _ROW_LIMIT,
+        "extras": {"having": "", "where": ""},
+    }
+    return query if metrics is None else query | {"metrics": metrics}
+
+
+def _axes(chart: Node) -> Node:
+    return {
+        "x_axis": chart["x"],
+        "x_axis_title": chart["x_title"],
+        "x_axis_title_margin": 30 if chart["x_title"] else 0,
+        "y_axis_title": chart["y_title"],
+        "y_axis_title_margin": 55,
+        "y_axis_title_position": "Left",
+        "y_axis_format": chart.get("format", ",d"),
+        "y_axis_bounds": [None, None],
+        "rich_tooltip": True,
+        "showTooltipTotal": False,
+        "show_legend": True,
+        "legendOrientation": "top",
+        "legendType": "plain",
+        "legendMargin": None,
+        "row_limit": _ROW_LIMIT,
+        "truncate_metric": True,
+        "only_total": False,
+        "annotation_layers": [],
+        "extra_form_data": {},
+    }
+
+
+def _years(chart: Node) -> Node:
+    # A year is a name here: as a number the axis would run 2,022.5, as a date it would drift with time zones.
+    return {"xAxisForceCategorical": True, "x_axis_sort": chart["x"], "x_axis_sort_asc": True}
+
+
+def _figure(chart: Node, labels: Node) -> tuple[str, Node, list[Node]]:
+    metric = _one(chart["column"], chart["caption"])
+    params = {
+        "metric": metric,
+        "adhoc_filters": [],
+        "y_axis_format": chart["format"],
+        "header_font_size": 0.4,
+        "subtitle": chart["caption"],
+        "subtitle_font_size": 0.15,
+        "show_metric_name": False,
+        "extra_form_data": {},
+    }
+    return "big_number_total", params, [_query([], [metric], [])]
+
+
+def _table(chart: Node, labels: Node) -> tuple[str, Node, list[Node]]:
+    columns = chart["columns"]
+    names = labels | chart.get("labels", {})
+    config: Node = {}
+    for column in columns:
+        config[column] = {"customColumnName": names[_strip_language(column)]}
+        if column.endswith("_year"):
+            config[column] |= {"d3NumberFormat": "d", "d3SmallNumberFormat": "d"}
+        elif column in chart.get("formats", {}):
+            pattern = chart["formats"][column]
+            config[column] |= {"d3NumberFormat": pattern, "d3SmallNumberFormat": pattern}
+        elif column.endswith(("_count", "_days", "_examined", "_received")):
+            config[column] |= {"d3NumberFormat": ",d", "d3SmallNumberFormat": ",d"}
+    order = [[chart["order"], False]] if "order" in chart else []
+    params: Node = {
+        "query_mode": "raw",
+        "all_columns": columns,
+        "groupby": [],
+        "metrics": [],
+        "adhoc_filters": [],
+        "order_by_cols": [json.dumps(entry) for entry in order],
+        "row_limit": _ROW_LIMIT,
+        "server_pagination": False,
+        "page_length": 0,
+        "include_search": False,
+        "show_cell_bars": False,
+        "color_pn": False,
+        # What senders wrote stays text.
+        "allow_render_html": False,
+        "table_timestamp_format": "%Y-%m-%d %H:%M",
+        "column_config": config,
+        "extra_form_data": {},
+    }
+    if "warn" in chart:
+        params["conditional_formatting"] = [
+            {"column": chart["warn"], "operator": "is true", "colorScheme": "#D55E00", "toAllRow": False, "toTextColor": False}
+        ]
+    return "table", params, [_query(columns, None, [], order)]
+
+
+def _band(chart: Node, labels: Node) -> tuple[str, Node, list[Node]]:
+    metrics = [
+        _one(chart["line"], chart["line_label"]),
+        _one(chart["low"], chart["line_label"] + _BAND_LOW),
+        _one(chart["high"], chart["line_label"] + _BAND_HIGH),
+        *(_one(column, label) for column, label in chart["others"].items()),
+    ]
+    params = _axes(chart) | _years(chart) | {
+        "metrics": metrics,
+        "groupby": [],
+        "adhoc_filters": [],
+        "seriesType": "line",
+        "markerEnabled": True,
+        "markerSize": 7,
+        "opacity": 0.2,
+    }
+    return "echarts_timeseries_line", params, [_query([chart["x"]], metrics, [], [[chart["x"], True]])]
+
+
+def _parts(chart: Node, labels: Node) -> tuple[str, Node, list[Node]]:
+    parts = [_one(column, label) for column, label in chart["parts"].items()]
+    whole = [_one(chart["whole"], chart["whole_label"])]
+    known = [_where(chart["whole"], "IS NOT NULL")]
+    params = _axes(chart) | _years(chart) | {
+        "metrics": parts,
+        "groupby": [],
+        "adhoc_filters": known,
+        "seriesType": "bar",
+        "stack": True,
+        "opacity": 0.9,
+        "yAxisIndex": 0,
+        "metrics_b": whole,
+        "groupby_b": [],
+        "adhoc_filters_b": known,
+        "seriesTypeB": "line",
+        "stackB": False,
+        "markerEnabledB": True,
+        "markerSizeB": 10,
+        "yAxisIndexB": 0,
+        "row_limit_b": _ROW_LIMIT,
+        "truncate_metric_b": True,
+        "y_axis_format_secondary": chart["format"],
+        "y_axis_bounds_secondary": [None, None],
+    }
+    order = [[chart["x"], True]]
+    return "mixed_timeseries", params, [_query([chart["x"]], parts, known, order), _query([chart["x"]], whole, known, order)]
+
+
+def _ranking(chart: Node, labels: Node) -> tuple[str, Node, list[Node]]:
+    metric = _one(chart["column"], chart["column_label"])
+    without = [_where(column, "!=", value) for column, value in chart["without"].items()]
+    params = _axes(chart) | {
+        "metrics": [metric],
+        "groupby": [],
+        "adhoc_filters": without,
+        "orientation": "horizontal",
+        "x_axis_sort": metric["label"],
+        "x_axis_sort_asc": True,
+        "show_legend": False,
+        "show_value": True,
+        # On a horizontal chart Superset swaps the axes but not their titles' margins.
+        "x_axis_title": chart["x_title"],
+        "y_axis_title_margin": 30,
+    }
+    return "echarts_timeseries_bar", params, [_query([chart["x"]], [metric], without, [[metric, False]])]
+
+
+def _counts(chart: Node, labels: Node) -> tuple[str, Node, list[Node]]:
+    metric = _metric(chart["count_label"], "count(*)")
+    known = [_where(chart["series"], "IS NOT NULL")]
+    params = _axes(chart) | _years(chart) | {
+        "metrics": [metric],
+        "groupby": [chart["series"]],
+        "adhoc_filters": known,
+        "orientation": "vertical",
+        "stack": "Stack",
+        "show_value": True,
+        "showTooltipTotal": True,
+        "showTooltipPercentage": True,
+        "sort_series_type": "name",
+        "sort_series_ascending": True,
+        "y_axis_title_margin": 35,
+    }
+    columns = [chart["x"], chart["series"]]
+    return "echarts_timeseries_bar", params, [_query(columns, [metric], known, [[name, True] for name in columns])]
+
+
+def _daily(chart: Node, labels: Node) -> tuple[str, Node, list[Node]]:
+    metrics = [_one(column, label) for column, label in chart["lines"].items()]
+    only = [_where(column, "==", value) for column, value in chart["only"].items()]
+    params = _axes(chart) | {
+        "metrics": metrics,
+        "groupby": [],
+        "adhoc_filters": only,
+        "time_grain_sqla": "P1D",
+        "x_axis_time_format": "%Y-%m",
+        "tooltipTimeFormat": "%Y-%m-%d",
+        "seriesType": "line",
+        "markerEnabled": False,
+        "truncateYAxis": True,
+        "y_axis_title_margin": 40,
+    }
+    return "echarts_timeseries_line", params, [_query([chart["x"]], metrics, only, [[chart["x"], True]])]
+
+
+def _strip_language(column: str) -> str:
+    return column[:-3] if column.endswith(("_zh", "_en")) else column
+
+
+_KINDS: dict[str, Callable[[Node, Node], tuple[str, Node, list[Node]]]] = {
+    "figure": _figure,
+    "table": _table,
+    "band": _band,
+    "parts": _parts,
+    "ranking": _ranking,
+    "counts": _counts,
+    "daily": _daily,
+}

@@ -1,0 +1,204 @@
+"""Talk to a running Superset: publish the dashboards, ask a chart for its figures.
+
+Our own because the published clients are unmaintained or cannot be installed beside Airflow.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import httpx
+import yaml
+
+from dashboards.assets import ASSETS, LANGUAGES
+from dashboards.errors import DashboardError
+
+_PLACEHOLDER = "${TANLIAN_DATA}"
+# SQLAlchemy takes these in an address for its own marks.
+_UNFIT_IN_ADDRESS = "?#%"
+_TIMEOUT_S = 120.0
+
+
+@dataclass(frozen=True)
+class Published:
+    """Where the dashboards stand after publication: language -> address, and the number of each asset imported."""
+
+    urls: dict[str, str]
+    counts: dict[str, int]
+
+
+def publish(base_url: str, user: str, password: str, data_dir: Path, assets: Path = ASSETS) -> Published:
+    """Import every asset, on top of what an earlier publication left; the same assets again change nothing.
+
+    The database asset is pointed at `<data_dir>/releases/current`, read-only, so the page follows the release in force.
+    """
+    release = (data_dir / "releases" / "current" / "ministry.duckdb").absolute()
+    if not release.exists():
+        raise DashboardError(
+            f"还没有发布：找不到 {release}。请先运行 tanlian release。",
+            f"There is no release yet: {release} is not there. Run tanlian release first.",
+        )
+    files = read_assets(assets, data_dir.absolute())
+    with SupersetClient(base_url, user, password) as client:
+        client.import_assets(files)
+        urls = {lang: client.find_dashboard(lang) for lang in LANGUAGES}
+    counts: dict[str, int] = {}
+    for path in files:
+        kind = path.split("/")[0]
+        counts[kind] = counts.get(kind, 0) + 1
+    return Published(urls, counts)
+
+
+def read_assets(assets: Path, data_dir: Path) -> dict[str, str]:
+    """Relative path -> YAML text of the bundle, with the data directory filled in."""
+    if any(mark in str(data_dir) for mark in _UNFIT_IN_ADDRESS):
+        raise DashboardError(
+            f"数据目录 {data_dir} 的路径含有 {_UNFIT_IN_ADDRESS} 之一，数据库地址里写不下；请换一个目录。",
+            f"The path of the data directory {data_dir} holds one of {_UNFIT_IN_ADDRESS}, which an address cannot; use another one.",
+        )
+    files: dict[str, str] = {}
+    for path in sorted(assets.rglob("*.yaml")):
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        if "sqlalchemy_uri" in content:
+            content["sqlalchemy_uri"] = content["sqlalchemy_uri"].replace(_PLACEHOLDER, str(data_dir))
+        files[path.relative_to(assets).as_posix()] = yaml.safe_dump(content, allow_unicode=True)
+    if not files:
+        raise DashboardError(
+            f"{assets} 中没有仪表板文件。请运行 python -m dashboards.assets。",
+            f"There are no dashboard files in {assets}. Run python -m dashboards.assets.",
+        )
+    return files
+
+
+class SupersetClient:
+    """One signed-in conversation with a Superset; use it in a `with`."""
+
+    def __init__(self, base_url: str, user: str, password: str) -> None:
+        self._base_url = base_url.rstrip("/")
+        self._user = user
+        self._password = password
+        # No proxy of the environment may see a loopback password.
+        self._http = httpx.Client(base_url=self._base_url, timeout=_TIMEOUT_S, trust_env=False)
+
+    def __enter__(self) -> Self:
+        try:
+            self._sign_in()
+        except BaseException:
+            self._http.close()
+            raise
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, fault: BaseException | None, trace: TracebackType | None) -> None:
+        self._http.close()
+
+    def import_assets(self, files: dict[str, str]) -> None:
+        """Send a bundle; Superset replaces what carries the same identifiers, in one transaction."""
+        bundle = io.BytesIO()
+        with zipfile.ZipFile(bundle, "w", zipfile.ZIP_DEFLATED) as archive:
+            archive.writestr("bundle/metadata.yaml", "version: 1.0.0\ntype: assets\n")
+            for path, text in files.items():
+                archive.writestr(f"bundle/{path}", text)
+        self._ask(
+            "POST",
+            "/api/v1/assets/import/",
+            files={"bundle": ("bundle.zip", bundle.getvalue(), "application/zip")},
+            data={"passwords": "{}"},
+        )
+
+    def export_assets(self) -> dict[str, Any]:
+        """Relative path -> content of everything the server holds, without the instant of the export."""
+        answer = self._ask("GET", "/api/v1/assets/export/")
+        with zipfile.ZipFile(io.BytesIO(answer.content)) as archive:
+            names = [name for name in archive.namelist() if not name.endswith("metadata.yaml")]
+            return {name.split("/", 1)[1]: yaml.safe_load(archive.read(name)) for name in names}
+
+    def list_ids(self, kind: str) -> dict[str, int]:
+        """uuid -> the server's own number of every `chart`, `dashboard`, `dataset` or `database`."""
+        query = "(columns:!(id,uuid),page_size:1000)"
+        rows = self._ask("GET", f"/api/v1/{kind}/", params={"q": query}).json()["result"]
+        return {row["uuid"]: row["id"] for row in rows}
+
+    def find_dashboard(self, lang: str, slug: str = "sector-footprints") -> str:
+        """Address of the dashboard in that language."""
+        self._ask("GET", f"/api/v1/dashboard/{slug}-{lang}")
+        return f"{self._base_url}/superset/dashboard/{slug}-{lang}/"
+
+    def chart_data(
+        self, chart: int | str, filters: dict[str, str | int] | None = None, force: bool = True, part: int = 0
+    ) -> list[dict[str, Any]]:
+        """Rows of a chart, by its number or uuid, as a reader with these filters (column -> value) sees them.
+
+        `part` is the query of a chart that has several. `force` asks the release and not a cache.
+        """
+        number = chart if isinstance(chart, int) else self._find_chart(chart)
+        held = self._ask("GET", f"/api/v1/chart/{number}").json()["result"]["query_context"]
+        context = json.loads(held)
+        context["force"] = force
+        for query in context["queries"]:
+            query["filters"] += [{"col": column, "op": "==", "val": value} for column, value in (filters or {}).items()]
+        answer = self._ask("POST", "/api/v1/chart/data", json=context).json()
+        rows: list[dict[str, Any]] = answer["result"][part]["data"]
+        return rows
+
+    def run_sql(self, sql: str, database_id: int, schema: str = "marts") -> list[dict[str, Any]]:
+        """Rows of a statement in SQL Lab, as an analyst would type it."""
+        asked = {"database_id": database_id, "sql": sql, "schema": schema, "runAsync": False, "queryLimit": 1000}
+        rows: list[dict[str, Any]] = self._ask("POST", "/api/v1/sqllab/execute/", json=asked).json()["data"]
+        return rows
+
+    def _find_chart(self, uuid: str) -> int:
+        numbers = self.list_ids("chart")
+        if uuid not in numbers:
+            raise DashboardError(
+                f"Superset 上没有图表 {uuid}。请运行 tanlian dashboards publish。",
+                f"Superset has no chart {uuid}. Run tanlian dashboards publish.",
+            )
+        return numbers[uuid]
+
+    def _sign_in(self) -> None:
+        body = {"username": self._user, "password": self._password, "provider": "db", "refresh": False}
+        with self._reach("/api/v1/security/login"):
+            answer = self._http.post("/api/v1/security/login", json=body)
+        if answer.status_code == httpx.codes.UNAUTHORIZED:
+            raise DashboardError(
+                f"Superset 不接受用户 {self._user} 的密码（{self._base_url}）。",
+                f"Superset at {self._base_url} does not accept the password of user {self._user}.",
+            )
+        self._refuse_failure(answer)
+        self._http.headers["Authorization"] = f"Bearer {answer.json()['access_token']}"
+        token = self._ask("GET", "/api/v1/security/csrf_token/").json()["result"]
+        # Flask-WTF compares the referrer as well when a token is checked.
+        self._http.headers.update({"X-CSRFToken": token, "Referer": self._base_url})
+
+    def _ask(self, method: str, path: str, **sent: Any) -> httpx.Response:
+        with self._reach(path):
+            answer = self._http.request(method, path, **sent)
+        self._refuse_failure(answer)
+        return answer
+
+    @contextmanager
+    def _reach(self, path: str) -> Iterator[None]:
+        try:
+            yield
+        except httpx.TransportError as fault:
+            raise DashboardError(
+                f"连不上 Superset {self._base_url}{path}（{fault}）。请先运行 tanlian up。",
+                f"Superset cannot be reached at {self._base_url}{path} ({fault}). Run tanlian up first.",
+            ) from fault
+
+    def _refuse_failure(self, answer: httpx.Response) -> None:
+        if answer.is_success:
+            return
+        where = f"{answer.request.method} {answer.request.url.path}"
+        raise DashboardError(
+            f"Superset 拒绝了 {where}：{answer.status_code} {answer.text[:2000]}",
+            f"Superset refused {where}: {answer.status_code} {answer.text[:2000]}",
+        )

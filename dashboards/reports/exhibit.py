@@ -1,0 +1,72 @@
+"""What a section of the report shows: a finding, a drawing in each language, and the figures behind it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from markupsafe import Markup
+
+from dashboards.reports.numbers import write_fixed, write_number, write_share
+from dashboards.reports.svg import draw_svg
+from dashboards.reports.wording import LANGUAGES, Language, Text, same
+
+Draw = Callable[[Language], dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One table cell; `value` is the mart's own number, kept in the page beside what is displayed."""
+
+    display: Text
+    value: float | int | None = None
+    is_number: bool = False
+
+
+@dataclass(frozen=True)
+class Table:
+    columns: list[Text]
+    rows: list[list[Cell]]
+    number_columns: frozenset[int] = field(default_factory=frozenset)
+
+
+@dataclass(frozen=True)
+class Exhibit:
+    """`title` is what the data say; `drawings` is empty where there is nothing to draw, and `note` then says why."""
+
+    code: str
+    title: Text
+    note: Text
+    source: str
+    drawings: dict[str, Markup]
+    table: Table | None = None
+    is_table_open: bool = False
+
+
+def make_exhibit(
+    code: str, title: Text, note: Text, source: str, draw: Draw | None, table: Table | None = None, *, is_table_open: bool = False
+) -> Exhibit:
+    drawings = {language: draw_svg(draw(language), f"{code}-{language}", title[language]) for language in LANGUAGES} if draw else {}
+    return Exhibit(code, title, note, source, drawings, table, is_table_open)
+
+
+def make_table(columns: list[Text], rows: list[list[Cell]]) -> Table:
+    numbers = frozenset(i for i in range(len(columns)) if rows and any(row[i].is_number for row in rows))
+    return Table(columns, rows, numbers)
+
+
+def put_text(text: Text | str | int | None) -> Cell:
+    return Cell(text if isinstance(text, Text) else same("—" if text is None else text))
+
+
+def put_number(value: float | int | None, *, signed: bool = False) -> Cell:
+    return Cell(same(write_number(value, signed=signed)), value, True)
+
+
+def put_price(value: float | None) -> Cell:
+    return Cell(same(write_fixed(value, 2)), value, True)
+
+
+def put_share(value: float | None, *, signed: bool = False) -> Cell:
+    return Cell(same(write_share(value, signed=signed)), value, True)
