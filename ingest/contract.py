@@ -45,7 +45,7 @@ LINEAGE_COLUMNS: dict[str, str] = {
 }
 
 _COLUMN_PROPERTIES = {"titleZh", "aliases", "unit", "type", "identifier", "share", "list", "alsoAllowed", "notAllowed", "boundReason"}
-_SOURCE_PROPERTIES = {"titleZh", "titleEn", "history", "tolerance", "cadenceDays", "revisionColumn"}
+_SOURCE_PROPERTIES = {"titleZh", "titleEn", "history", "tolerance", "cadenceDays", "revisionColumn", "layoutFlags"}
 _RULE_PROPERTIES = {"messageZh", "messageEn", "reasonZh", "reasonEn", "citation"}
 _RULE_KINDS = {"predicate", "reference", "no_overlap", "peer_ratio"}
 
@@ -128,6 +128,7 @@ class Contract:
     rules: tuple[Rule, ...]
     revision_column: str | None = None
     layouts: tuple[Path, ...] = field(default=())
+    layout_flags: tuple[str, ...] = ()  # what a layout may declare about its records, for the rules; null elsewhere
 
     def column(self, name: str) -> Column:
         for column in self.columns:
@@ -282,6 +283,7 @@ def read_contract(path: Path) -> Contract:
         rules=tuple(_rule(item, names, where) for item in schema.quality or []),
         revision_column=custom.get("revisionColumn"),
         layouts=tuple(sorted((path.parent / "layouts").glob("*.yaml"))),
+        layout_flags=tuple(custom.get("layoutFlags", ())),
     )
 
 

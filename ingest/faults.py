@@ -1,0 +1,23 @@
+"""What can be wrong with a whole file, each with a code and one sentence in both languages."""
+
+from __future__ import annotations
+
+from ingest.contract import Message
+
+
+class FileRefused(Exception):
+    """A file of which nothing lands.
+
+    Args:
+        code: `unreadable`, `no_data_rows`, `header_repeated`, `column_missing`, `too_many_bad_rows`, `unsafe`, `too_large`, `layout_unknown` or `gate`.
+        message: one sentence that says what was expected, what was found and what to do.
+    """
+
+    def __init__(self, code: str, message: Message) -> None:
+        super().__init__(f"{code}: {message.zh} / {message.en}")
+        self.code = code
+        self.message = message
+
+
+def unreadable(zh: str, en: str) -> FileRefused:
+    return FileRefused("unreadable", Message(zh, en))

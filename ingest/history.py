@@ -1,0 +1,58 @@
+"""Keys over time: which rows repeat a stored row, and which say something else under a key that may be said once."""
+
+from __future__ import annotations
+
+import duckdb
+import pyarrow as pa
+
+from ingest.contract import Contract
+from ingest.rules import Stored, parquet_relation
+
+
+def _same(columns: tuple[str, ...], left: str, right: str) -> str:
+    return " and ".join(f"{left}.{name} is not distinct from {right}.{name}" for name in columns)
+
+
+def _on(key: tuple[str, ...], left: str, right: str) -> str:
+    return " and ".join(f"{left}.{name} = {right}.{name}" for name in key)
+
+
+def find_repeats(con: duckdb.DuckDBPyConnection, contract: Contract, stored: Stored) -> None:
+    """Judge the keys of table `sound` (candidates without a fault of their own).
+
+    Leaves two temp tables: `repeats` (_record, first_record: null where the row equals a stored one, else the earlier record of this
+    delivery it equals) and `conflicts` (_record). A row equal to any stored version of its key is a repeat, also of a superseded one.
+    Another value under a stored key conflicts unless the history is restated; within one delivery it always does, since
+    "the newest delivery is in force" cannot decide between two rows of one.
+    """
+    names = contract.names
+    key = ", ".join(f"c.{name}" for name in contract.key)
+    relation = parquet_relation(stored(contract.source), contract.landing_types())
+    con.execute(
+        f"create or replace temp table met as select c._record, bool_or({_same(names, 'c', 's')}) as same "
+        f"from sound c join (select {', '.join(names)} from {relation}) s on {_on(contract.key, 'c', 's')} group by c._record"
+    )
+    con.execute(
+        f"create or replace temp table groups as select {key}, min(_record) as first_record from sound c "
+        f"where _record not in (select _record from met where same) group by {key} having count(*) > 1"
+    )
+    con.execute(
+        f"create or replace temp table within as select c._record, g.first_record, {_same(names, 'c', 'f')} as same "
+        f"from sound c join groups g on {_on(contract.key, 'c', 'g')} join sound f on f._record = g.first_record "
+        f"where c._record <> g.first_record and c._record not in (select _record from met where same)"
+    )
+    con.execute(
+        "create or replace temp table repeats as select _record, null::integer as first_record from met where same "
+        "union all select _record, first_record from within where same"
+    )
+    stored_conflicts = "select _record from met where not same union " if contract.history != "restated" else ""
+    con.execute(f"create or replace temp table conflicts as {stored_conflicts}select _record from within where not same")
+
+
+def conflict_faults(con: duckdb.DuckDBPyConnection, contract: Contract) -> pa.Table:
+    """`key_conflict` for the rows of `conflicts`, with the key as the offending value."""
+    shown = ", ".join(f"'{name} = ' || coalesce(cast(r.{name} as varchar), '')" for name in contract.key)
+    return con.execute(
+        f"select r._record, 'key_conflict' as code, '{', '.join(contract.key)}' as column_name, concat_ws(', ', {shown}) as value "
+        f"from candidates r join conflicts c on c._record = r._record"
+    ).to_arrow_table()

@@ -1,0 +1,85 @@
+"""The verdict of each row of a delivery: accepted, duplicate, quarantined with every reason, or waiting for another delivery."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+import duckdb
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from ingest.contract import Contract
+from ingest.history import conflict_faults, find_repeats
+from ingest.rules import FAULT_TYPES, Stored, predicate_faults, relation_faults
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """`verdicts`: _record, verdict (one row per candidate); `faults`: _record, code, column_name, value (one row per reason)."""
+
+    verdicts: pa.Table
+    faults: pa.Table
+
+    def count(self, verdict: str) -> int:
+        return int(pc.sum(pc.equal(self.verdicts["verdict"], verdict)).as_py() or 0)
+
+
+def _fault_table(tables: list[pa.Table]) -> pa.Table:
+    schema = pa.schema(list(FAULT_TYPES.items()))
+    return pa.concat_tables([table.select(schema.names).cast(schema) for table in tables]).combine_chunks()
+
+
+def judge(
+    con: duckdb.DuckDBPyConnection,
+    contract: Contract,
+    contracts: dict[str, Contract],
+    rows: pa.Table,
+    cell_faults: pa.Table,
+    stored: Stored,
+    received_at: datetime,
+) -> Judgement:
+    """Judge typed rows.
+
+    Args:
+        con: DuckDB connection with the reference lists in schema `reference`.
+        rows: the contract's columns typed, and `_record`.
+        cell_faults: faults of single cells, found while typing.
+        stored: the landing files of every source as they were before this delivery.
+        received_at: UTC instant without zone; rules may ask whether something lies after it.
+    """
+    con.register("candidate_rows", rows)
+    received = f"timestamp '{received_at.isoformat(sep=' ')}'"
+    con.execute(f"create or replace temp view candidates as select *, {received} as _received_at from candidate_rows")
+    con.register("cell_faults", cell_faults)
+    own = _fault_table([cell_faults, predicate_faults(con, contract)])
+    con.register("own_faults", own)
+    con.execute("create or replace temp view sound as select * from candidates where _record not in (select _record from own_faults)")
+    find_repeats(con, contract, stored)
+    conflicting = conflict_faults(con, contract)
+    con.execute(
+        "create or replace temp view typed_candidates as select * from candidates where _record not in (select _record from cell_faults) "
+        "and _record not in (select _record from repeats)"
+    )
+    con.execute("create or replace temp view unkeyed_candidates as select * from typed_candidates where _record not in (select _record from conflicts)")
+    con.execute("create or replace temp view good_candidates as select * from unkeyed_candidates where _record not in (select _record from own_faults)")
+    faults = _fault_table([own, conflicting, *relation_faults(con, contract, contracts, stored)])
+    con.register("all_faults", faults)
+    waiting = [rule.code for rule in contract.rules if rule.waits]
+    listed = ", ".join(f"'{code}'" for code in waiting) or "''"
+    # A row that repeats a refused row of its own delivery is refused for the same reasons, not called a duplicate of nothing.
+    inherited = con.execute(
+        f"select p._record, f.code, f.column_name, f.value from repeats p join all_faults f on f._record = p.first_record where f.code not in ({listed})"
+    ).to_arrow_table()
+    faults = _fault_table([faults, inherited])
+    con.register("all_faults", faults)
+    verdicts = con.execute(
+        f"""
+        with reasons as (select _record, bool_and(code in ({listed})) as waits from all_faults group by _record)
+        select r._record, case when w.waits then 'waiting' when w._record is not null then 'quarantined'
+            when d._record is not null then 'duplicate' else 'accepted' end as verdict
+        from candidate_rows r left join reasons w on w._record = r._record left join repeats d on d._record = r._record
+        order by r._record
+        """
+    ).to_arrow_table()
+    return Judgement(verdicts, faults)

@@ -1,0 +1,266 @@
+"""Bytes of a delivery -> what would land and what would be quarantined, as Parquet files in a work folder, and its receipt.
+
+Nothing here decides whether it does land: the gate does, and the ledger then lists the file. Until it is listed, nobody reads it.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections import Counter
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from ingest import layout as layouts
+from ingest.contract import Contract, Message
+from ingest.faults import FileRefused
+from ingest.judgement import Judgement, judge
+from ingest.messages import messages_table
+from ingest.readers import RawTable, read
+from ingest.reference import ReferenceLists
+from ingest.rules import Stored
+from ingest.values import type_rows
+
+SHOWN_FAULTS = 50
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """One file as received: `delivery_id` is the sha256 of its bytes, `sequence` its place in the received order, `received_at` UTC without zone."""
+
+    delivery_id: str
+    source: str
+    file: str
+    sequence: int
+    received_at: datetime
+    layout: str | None = None
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What a delivery would do. Paths lie in the work folder; `waiting` and `quarantine` are None where no row is.
+
+    `counts`: received = accepted + duplicate + quarantined; the waiting rows are part of the quarantined.
+    """
+
+    landing: Path
+    verdicts: Path
+    quarantine: Path | None
+    waiting: Path | None
+    counts: dict[str, int]
+    normalised: dict[str, int]
+    fault_counts: dict[str, int]
+    faults: list[dict[str, Any]]
+    layout: str | None
+    notes: dict[str, str]
+    unknown_columns: list[str]
+    file_rows: int = 0
+    extra: dict[str, Any] = field(default_factory=dict)
+
+
+def _lineage(delivery: Delivery, row_numbers: pa.Array, extra: pa.Array) -> dict[str, pa.Array]:
+    count = len(row_numbers)
+    return {
+        "_delivery_id": pa.repeat(pa.scalar(delivery.delivery_id), count),
+        "_row_number": row_numbers,
+        "_source_file": pa.repeat(pa.scalar(delivery.file), count),
+        "_received_at": pa.repeat(pa.scalar(delivery.received_at, pa.timestamp("us")), count),
+        "_sequence": pa.repeat(pa.scalar(delivery.sequence, pa.int64()), count),
+        "_extra": extra,
+    }
+
+
+def _write(table: pa.Table, path: Path) -> Path:
+    pq.write_table(table, path, compression="zstd", row_group_size=1 << 20)
+    return path
+
+
+def _json_of(con: duckdb.DuckDBPyConnection, headers: list[str], columns: list[pa.ChunkedArray]) -> pa.Array:
+    """Rows as JSON objects, header -> cell; null where there is no column."""
+    if not headers:
+        return pa.nulls(0, pa.string())
+    table = pa.table({f"c{i}": column for i, column in enumerate(columns)})
+    con.register("cells", table)
+    pairs = ", ".join(f"'{header.replace(chr(39), chr(39) * 2)}', c{i}" for i, header in enumerate(headers))
+    made = con.execute(f"select cast(json_object({pairs}) as varchar) as j from cells").to_arrow_table()["j"].combine_chunks()
+    con.unregister("cells")
+    return made
+
+
+def _take(columns: list[pa.ChunkedArray], rows: pa.Array) -> list[pa.ChunkedArray]:
+    return [column.take(rows) for column in columns]
+
+
+def _quarantine_table(
+    con: duckdb.DuckDBPyConnection, contract: Contract, delivery: Delivery, raw: RawTable, row_numbers: pa.Array, judgement: Judgement
+) -> pa.Table | None:
+    kept = pc.indices_nonzero(pc.is_in(judgement.verdicts["verdict"], pa.array(["quarantined", "waiting"])))
+    if not len(kept):
+        return None
+    rows = row_numbers.take(kept)
+    places = pc.subtract(rows, 1)
+    headers = [header or f"column_{i + 1}" for i, header in enumerate(raw.headers)]
+    originals = _json_of(con, headers, _take(raw.columns, places))
+    con.register("kept", pa.table({"_record": pc.add(kept.cast(pa.int32()), 1), "_row_number": rows, "row": originals}))
+    con.register("verdict_rows", judgement.verdicts)
+    pairs = zip(judgement.faults["code"].to_pylist(), judgement.faults["column_name"].to_pylist(), strict=True)
+    con.register("messages", messages_table(contract, pairs))
+    con.register("all_faults", judgement.faults)
+    return con.execute(
+        """
+        select ? as _delivery_id, ? as _source_file, cast(? as timestamp) as _received_at, cast(? as bigint) as _sequence,
+            k._row_number, k._record, v.verdict, k.row,
+            list({'code': f.code, 'column_name': f.column_name, 'value': f.value, 'message_zh': m.message_zh, 'message_en': m.message_en,
+                'reason_zh': m.reason_zh, 'reason_en': m.reason_en} order by f.code, f.column_name) as reasons
+        from kept k
+        join verdict_rows v on v._record = k._record
+        join all_faults f on f._record = k._record
+        join messages m on m.code = f.code and m.column_name = f.column_name
+        group by k._row_number, k._record, v.verdict, k.row
+        order by k._record
+        """,
+        [delivery.delivery_id, delivery.file, delivery.received_at, delivery.sequence],
+    ).to_arrow_table()
+
+
+def _shown_faults(quarantine: pa.Table | None) -> list[dict[str, Any]]:
+    if quarantine is None:
+        return []
+    return [
+        {"row_number": row["_row_number"], **reason}
+        for row in quarantine.slice(0, SHOWN_FAULTS).select(["_row_number", "reasons"]).to_pylist()
+        for reason in row["reasons"]
+    ][:SHOWN_FAULTS]
+
+
+def too_many_bad_rows(contract: Contract, bad: int, received: int) -> FileRefused:
+    return FileRefused(
+        "too_many_bad_rows",
+        Message(
+            f"{received} 行中有 {bad} 行不合规则，超过容许的 {contract.tolerance:.0%}：整个文件未入库。按下列原因更正后重报。",
+            f"{bad} of {received} rows break a rule, more than the tolerated {contract.tolerance:.0%}: nothing of the file landed. Correct them as listed and deliver again.",
+        ),
+    )
+
+
+def prepare(
+    data: bytes,
+    delivery: Delivery,
+    contract: Contract,
+    contracts: dict[str, Contract],
+    reference: ReferenceLists,
+    stored: Stored,
+    work: Path,
+) -> Prepared:
+    """Read, fold, type and judge one delivery.
+
+    Args:
+        data: the file's bytes.
+        stored: landing files of every source, as listed before this delivery.
+        work: an empty folder to write into.
+
+    Raises:
+        FileRefused: nothing of the file can land; says why in both languages.
+    """
+    raw = read(data)
+    with duckdb.connect(config={"enable_external_access": True}) as con:
+        con.execute(f"set temp_directory = '{str(work).replace(chr(39), chr(39) * 2)}/spill'")
+        reference.load(con)
+        mapped = layouts.map_cells(con, contract, raw, delivery.layout)
+        typed = type_rows(con, contract, mapped.cells, mapped.record_count)
+        rows = typed.table
+        for name, flag in mapped.flags.items():
+            rows = rows.append_column(name, flag)
+        judgement = judge(con, contract, contracts, rows, typed.faults, stored, delivery.received_at)
+        quarantine = _quarantine_table(con, contract, delivery, raw, mapped.row_numbers, judgement)
+        extra = pa.nulls(mapped.record_count, pa.string())
+        if mapped.unknown:
+            made = _json_of(con, list(mapped.unknown.values()), [raw.columns[i] for i in mapped.unknown])
+            extra = made.take(pc.subtract(mapped.row_numbers, 1))
+    normalised = Counter(typed.normalised) + Counter(mapped.folded)
+    return _written(work, contract, delivery, raw, mapped, typed.table, extra, judgement, quarantine, normalised)
+
+
+def _written(
+    work: Path,
+    contract: Contract,
+    delivery: Delivery,
+    raw: RawTable,
+    mapped: layouts.Mapped,
+    typed: pa.Table,
+    extra: pa.Array,
+    judgement: Judgement,
+    quarantine: pa.Table | None,
+    normalised: Counter[str],
+) -> Prepared:
+    full = typed.select(list(contract.names))
+    for name, values in _lineage(delivery, mapped.row_numbers, extra).items():
+        full = full.append_column(name, values)
+    verdict = judgement.verdicts["verdict"]
+    waiting_rows = full.filter(pc.equal(verdict, "waiting"))
+    accepted = full if pc.all(pc.equal(verdict, "accepted")).as_py() else full.filter(pc.equal(verdict, "accepted"))
+    counts = {name: judgement.count(name) for name in ("accepted", "duplicate", "quarantined", "waiting")}
+    counts["quarantined"] += counts["waiting"]
+    counts["received"] = mapped.record_count
+    fault_counts = Counter(judgement.faults["code"].to_pylist())
+    verdicts = pa.table({"_row_number": mapped.row_numbers, "verdict": verdict})
+    return Prepared(
+        landing=_write(accepted, work / "landing.parquet"),
+        verdicts=_write(verdicts, work / "verdicts.parquet"),
+        quarantine=_write(quarantine, work / "quarantine.parquet") if quarantine is not None else None,
+        waiting=_write(waiting_rows, work / "waiting.parquet") if waiting_rows.num_rows else None,
+        counts=counts,
+        normalised=dict(sorted(normalised.items())),
+        fault_counts=dict(sorted(fault_counts.items())),
+        faults=_shown_faults(quarantine),
+        layout=mapped.layout,
+        notes=raw.notes,
+        unknown_columns=[header for header in mapped.unknown.values() if header],
+        file_rows=raw.row_count,
+    )
+
+
+def settle_waiting(
+    waiting: Path,
+    contract: Contract,
+    contracts: dict[str, Contract],
+    reference: ReferenceLists,
+    stored: Stored,
+    received_at: datetime,
+) -> tuple[pa.Table, pa.Table, pa.Table]:
+    """Judge waiting rows again, after something they may have waited for has landed.
+
+    Returns:
+        The rows (landing columns), their verdicts (`_record`, verdict) and faults; `_record` is the place in the rows, from 1.
+    """
+    rows = pq.read_table(waiting)
+    numbered = rows.select(list(contract.names)).append_column("_record", pa.array(range(1, rows.num_rows + 1), pa.int32()))
+    for flag in contract.layout_flags:
+        numbered = numbered.append_column(flag, pa.nulls(rows.num_rows, pa.bool_()))
+    with duckdb.connect() as con:
+        reference.load(con)
+        none = pa.table({"_record": pa.array([], pa.int32()), "code": pa.array([], pa.string()), "column_name": pa.array([], pa.string()), "value": pa.array([], pa.string())})
+        judgement = judge(con, contract, contracts, numbered, none, stored, received_at)
+    return rows, judgement.verdicts, judgement.faults
+
+
+def empty_landing(contract: Contract) -> pa.Schema:
+    """The schema of a landed row, for checks."""
+    with duckdb.connect() as con:
+        columns = ", ".join(f'cast(null as {kind}) as "{name}"' for name, kind in contract.landing_types().items())
+        schema: pa.Schema = con.execute(f"select {columns} where false").to_arrow_table().schema
+    return schema
+
+
+def clear(work: Path) -> None:
+    """Empty a work folder that an interrupted run may have left."""
+    shutil.rmtree(work, ignore_errors=True)
+    work.mkdir(parents=True)
+
+

@@ -1,0 +1,332 @@
+"""From text to typed values: fold what the contract lets be folded, type it by one strict parser per type, and name every cell that fails.
+
+Work is done on the distinct values of a column, not on its rows, and set-based: DuckDB types a table of distinct texts, Arrow maps the
+result back. A column whose values are all in the contract's own form takes a fast path without folding.
+A cell that cannot be typed is a fault with a place; it never becomes null.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from ingest.contract import DECIMAL_SCALE, Column, Contract
+
+_FULL = "０１２３４５６７８９ＡＢＣＤＥＦＧＨＩＪＫＬＭＮＯＰＱＲＳＴＵＶＷＸＹＺａｂｃｄｅｆｇｈｉｊｋｌｍｎｏｐｑｒｓｔｕｖｗｘｙｚ"
+_HALF = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+_FULL_MARKS, _HALF_MARKS = "．，－＋％／：　", ".,-+%/: "
+_SPACE = r"[\s\x{00a0}\x{3000}\x{feff}\x{200b}]"
+_OFFSET = r"(Z|[+-](0\d|1[0-4]):?[0-5]\d)"
+_USCC_ALPHABET = "0123456789ABCDEFGHJKLMNPQRTUWXY"
+_USCC_FORM = r"[0-9A-HJ-NPQRTUWXY]{2}[0-9]{6}[0-9A-HJ-NPQRTUWXY]{10}"
+_SCHEME_FORM = r"[a-z][a-z0-9_]*:.*\S"
+_EXCEL_EPOCH = "date '1899-12-30'"  # so that serial 60, the 29 February 1900 that never was, and later days come out right
+_SAMPLE = 1 << 16
+
+# The contract's own form of each type: what passes needs no folding. RE2 syntax, matched in full.
+_PLAIN = {
+    "text": r"([^\s\x{00a0}\x{3000}\x{feff}\x{200b}\p{Cc}０-９Ａ-Ｚａ-ｚ]([^\p{Cc}０-９Ａ-Ｚａ-ｚ]*[^\s\x{00a0}\x{3000}\x{feff}\x{200b}\p{Cc}０-９Ａ-Ｚａ-ｚ])?)?",
+    "integer": r"([+-]?\d{1,18})?",
+    "double": r"([+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,3})?)?",
+    "decimal": rf"([+-]?(\d{{1,20}}(\.\d{{0,{DECIMAL_SCALE}}})?|\.\d{{1,{DECIMAL_SCALE}}}))?",
+    "date": r"((19|20|21)\d\d-\d\d-\d\d)?",
+    "instant": rf"((19|20|21)\d\d-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d{{1,6}})?)?{_OFFSET}?)?",
+    "boolean": r"(true|false)?",
+}
+_CONTROL = r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]"
+
+KINDS = (
+    "full_width",
+    "white_space",
+    "thousands_separator",
+    "percent_share",
+    "lower_case_code",
+    "date_form",
+    "excel_serial_date",
+    "number_form",
+)
+
+
+@dataclass
+class Faults:
+    """Cells that broke a column's promise, as parallel arrays: record number, rule code, column and the text found."""
+
+    row_number: list[pa.Array] = field(default_factory=list)
+    code: list[pa.Array] = field(default_factory=list)
+    column: list[pa.Array] = field(default_factory=list)
+    value: list[pa.Array] = field(default_factory=list)
+
+    def add(self, rows: pa.Array, codes: pa.Array, column: str, values: pa.Array) -> None:
+        self.row_number.append(rows.cast(pa.int32()))
+        self.code.append(codes)
+        self.column.append(pa.array([column] * len(rows), pa.string()))
+        self.value.append(values)
+
+    def table(self) -> pa.Table:
+        names = ("_record", "code", "column_name", "value")
+        types = (pa.int32(), pa.string(), pa.string(), pa.string())
+        parts = (self.row_number, self.code, self.column, self.value)
+        return pa.table({name: pa.chunked_array(part, type=kind) for name, kind, part in zip(names, types, parts, strict=True)})
+
+
+@dataclass(frozen=True)
+class TypedRows:
+    """A delivery's rows, typed. Cells with a fault are null in `table` and listed in `faults`; `normalised` counts folded cells by kind."""
+
+    table: pa.Table
+    faults: pa.Table
+    normalised: Counter[str]
+
+
+def uscc_is_valid(text: str) -> str:
+    """SQL: whether an 18-character text is a Unified Social Credit Code with a right check character (GB 32100-2015)."""
+    value = f"(strpos('{_USCC_ALPHABET}', substr({text}, {{}}, 1)) - 1)"
+    total = " + ".join(f"{pow(3, i, 31)} * {value.format(i + 1)}" for i in range(17))
+    return f"(regexp_full_match({text}, '{_USCC_FORM}') and (31 - ({total}) % 31) % 31 = {value.format(18)})"
+
+
+def _parse(column: Column, text: str) -> str:
+    """SQL that types a text already in plain form; null where it cannot."""
+    if column.type == "instant":
+        full = f"case when regexp_full_match({text}, '.{{16}}({_OFFSET})?') then concat(substr({text}, 1, 16), ':00', substr({text}, 17)) else {text} end"
+        zoned = f"case when regexp_matches({text}, '{_OFFSET}$') then {full} else concat({full}, '+08:00') end"
+        return f"case when {text} <> '' then make_timestamp(epoch_us(try_cast({zoned} as timestamptz))) end"
+    if column.type == "text":
+        return f"nullif({text}, '')"
+    number = f"try_cast(nullif({text}, '') as {column.sql_type})"
+    if column.type == "double":
+        return f"(case when isfinite({number}) then {number} end)"
+    return number
+
+
+def _numeric_literal(bound: float) -> str:
+    return repr(int(bound)) if float(bound).is_integer() else repr(bound)
+
+
+def _bounds(column: Column, value: str) -> str | None:
+    tests = []
+    if column.minimum is not None:
+        tests.append(f"{value} < {_numeric_literal(column.minimum)}")
+    if column.maximum is not None:
+        tests.append(f"{value} > {_numeric_literal(column.maximum)}")
+    return " or ".join(tests) or None
+
+
+def _quoted(values: tuple[str, ...]) -> str:
+    return ", ".join("'" + value.replace("'", "''") + "'" for value in values)
+
+
+def _reference(dotted: str) -> str:
+    name, _, column = dotted.partition(".")
+    return f'select cast("{column}" as varchar) from reference."{name}"'
+
+
+def _not_listed(column: Column, value: str) -> str | None:
+    """SQL: whether a typed value is outside the column's enumeration or reference list."""
+    lists = ([column.list] if column.list else []) + [item.removeprefix("list:") for item in column.also_allowed if item.startswith("list:")]
+    plain = column.values + tuple(item for item in column.also_allowed if not item.startswith("list:"))
+    tests = [f"{value} in ({_reference(item)})" for item in lists]
+    if plain:
+        tests.append(f"{value} in ({_quoted(plain)})")
+    if not tests:
+        return None
+    outside = f"not ({' or '.join(tests)})"
+    return f"({outside} or {value} in ({_quoted(column.not_allowed)}))" if column.not_allowed else f"({outside})"
+
+
+def _fault(column: Column, text: str, value: str) -> str:
+    """SQL: the code of the first promise a value breaks, else null."""
+    cases = []
+    if column.required:
+        cases.append((f"{text} = ''", "required"))
+    if column.type == "text":
+        cases.append((f"regexp_matches({text}, '{_CONTROL}')", "control_character"))
+    cases.append((f"{text} <> '' and {value} is null", "type"))
+    if column.pattern:
+        cases.append((f"{value} is not null and not regexp_full_match({value}, '{column.pattern}')", "type"))
+    if column.identifier:
+        valid = f"({uscc_is_valid(value)} or regexp_full_match({value}, '{_SCHEME_FORM}'))"
+        cases.append((f"{value} is not null and not {valid}", "identifier_check"))
+    listed = _not_listed(column, value)
+    if listed:
+        cases.append((f"{value} is not null and {listed}", "enumeration"))
+    bounds = _bounds(column, value)
+    if bounds:
+        cases.append((bounds, "range"))
+    return "case " + " ".join(f"when {test} then '{code}'" for test, code in cases) + " end"
+
+
+def _folded(column: Column) -> tuple[str, list[tuple[str, str]]]:
+    """CTEs that fold a text `v` to plain form `t`, and the SQL flag of each kind of folding."""
+    marks = column.type != "text"
+    full = f"translate(v, '{_FULL + _FULL_MARKS if marks else _FULL}', '{_HALF + _HALF_MARKS if marks else _HALF}')"
+    steps = [
+        f"a as (select v, {full} as t1 from d)",
+        rf"b as (select *, regexp_replace(regexp_replace(t1, '^{_SPACE}+', ''), '{_SPACE}+$', '') as t2 from a)",
+    ]
+    flags = [("full_width", "t1 <> v"), ("white_space", "t2 <> t1")]
+    last = "t2"
+    if column.type in ("integer", "double", "decimal"):
+        grouped = rf"regexp_full_match(t2, '[+-]?\d{{1,3}}(,\d{{3}})+(\.\d+)?%?')"
+        steps.append(f"c as (select *, case when {grouped} then replace(t2, ',', '') else t2 end as t3 from b)")
+        flags.append(("thousands_separator", "t3 <> t2"))
+        last = "t3"
+        if column.share:
+            percent = r"regexp_full_match(t3, '[+-]?(\d+\.?\d*|\.\d+)\s*%')"
+            share = "cast(cast(cast(rtrim(rtrim(t3, '%')) as decimal(28,10)) / 100 as double) as varchar)"
+            steps.append(f"e as (select *, case when {percent} then {share} else t3 end as t4 from c)")
+            flags.append(("percent_share", "t4 <> t3"))
+            last = "t4"
+        elif column.type == "integer":
+            steps.append(r"e as (select *, case when regexp_full_match(t3, '[+-]?\d{1,18}\.0+') then split_part(t3, '.', 1) else t3 end as t4 from c)")
+            flags.append(("number_form", "t4 <> t3"))
+            last = "t4"
+        elif column.type == "decimal":
+            # 1.2E+08 and trailing zeros beyond the scale are the same number written otherwise; further digits are not.
+            exponent = r"regexp_full_match(t3, '[+-]?(\d{1,20}\.?\d*|\.\d+)[eE][+-]?\d{1,2}')"
+            exact = f"cast(try_cast(t3 as decimal(38,18)) as decimal(28,{DECIMAL_SCALE})) = try_cast(t3 as decimal(38,18))"
+            long = rf"regexp_full_match(t3, '[+-]?\d{{1,20}}\.\d{{{DECIMAL_SCALE + 1},18}}')"
+            steps.append(
+                f"e as (select *, case when ({exponent} or {long}) and {exact} then cast(try_cast(t3 as decimal(28,{DECIMAL_SCALE})) as varchar) else t3 end as t4 from c)"
+            )
+            flags.append(("number_form", "t4 <> t3"))
+            last = "t4"
+    elif column.type in ("date", "instant"):
+        day = (
+            r"case when regexp_matches(t2, '^\d{4}[/-]\d{1,2}[/-]\d{1,2}([T ]|$)') then regexp_replace(t2, '^(\d{4})[/-](\d{1,2})[/-](\d{1,2})', '\1-0\2-0\3') "
+            r"when regexp_matches(t2, '^\d{4}年\d{1,2}月\d{1,2}日') then regexp_replace(t2, '^(\d{4})年(\d{1,2})月(\d{1,2})日', '\1-0\2-0\3') "
+            r"when regexp_matches(t2, '^\d{8}([T ]|$)') then regexp_replace(t2, '^(\d{4})(\d{2})(\d{2})', '\1-\2-\3') "
+            r"else t2 end"
+        )
+        steps.append(f"c as (select *, {day} as t3 from b)")
+        steps.append(r"e as (select *, regexp_replace(t3, '^(\d{4})-0?(\d\d)-0?(\d\d)', '\1-\2-\3') as t4 from c)")
+        serial = r"regexp_full_match(t4, '[2-7]\d{4}(\.\d+)?')"
+        if column.type == "date":
+            midnight = r"regexp_full_match(t4, '.{10}[T ]00:00(:00(\.0+)?)?')"
+            whole = r"regexp_full_match(t4, '[2-7]\d{4}(\.0+)?')"
+            steps.append(
+                f"g as (select *, case when {whole} then cast({_EXCEL_EPOCH} + cast(cast(t4 as double) as integer) as varchar) "
+                f"when {midnight} then left(t4, 10) else t4 end as t5 from e)"
+            )
+        else:
+            seconds = "cast(round(cast(t4 as double) * 86400) as bigint)"
+            steps.append(
+                f"g as (select *, case when {serial} then strftime(cast({_EXCEL_EPOCH} as timestamp) + to_seconds({seconds}), '%Y-%m-%d %H:%M:%S') "
+                r"when regexp_full_match(t4, '\d{4}-\d\d-\d\d') then concat(t4, ' 00:00:00') else t4 end as t5 from e)"
+            )
+        flags += [("excel_serial_date", serial), ("date_form", f"t5 <> t2 and not {serial}")]
+        last = "t5"
+    elif column.type == "boolean":
+        steps.append("c as (select *, lower(t2) as t3 from b)")
+        flags.append(("number_form", "t3 <> t2"))
+        last = "t3"
+    elif column.identifier:
+        steps.append("c as (select *, case when strpos(t2, ':') = 0 then upper(t2) else t2 end as t3 from b)")
+        flags.append(("lower_case_code", "t3 <> t2"))
+        last = "t3"
+    steps.append(f"folded as (select *, {last} as t from {steps[-1].split(' ', 1)[0]})")
+    return ", ".join(steps), flags
+
+
+def _distinct(column: pa.ChunkedArray) -> tuple[pa.Array, pa.Array | None]:
+    """The values to type and, where they repeat, each row's index into them."""
+    whole = column.combine_chunks()
+    if isinstance(whole, pa.ChunkedArray):
+        whole = whole.chunk(0) if whole.num_chunks else pa.array([], pa.string())
+    if len(whole) > _SAMPLE and pc.count_distinct(whole.slice(0, _SAMPLE)).as_py() > _SAMPLE // 2:
+        return whole, None
+    encoded = whole.dictionary_encode()
+    return encoded.dictionary, encoded.indices
+
+
+def _plain_values(con: duckdb.DuckDBPyConnection, column: Column, values: pa.Array) -> tuple[pa.Array, pa.Array]:
+    """Typed values of the texts in plain form, and which texts are plain and break no promise."""
+    con.register("d", pa.table({"v": values}))
+    parsed = _parse(column, "v")
+    plain = f"regexp_full_match(v, '{_PLAIN[column.type]}')"
+    query = (
+        f"with p as (select v, {plain} as plain, case when {plain} then {parsed} end as value from d) "
+        f"select value, plain and ({_fault(column, 'v', 'value')}) is null as ok from p"
+    )
+    result = con.execute(query).to_arrow_table()
+    con.unregister("d")
+    return result["value"].combine_chunks(), result["ok"].combine_chunks()
+
+
+def _folded_values(con: duckdb.DuckDBPyConnection, column: Column, values: pa.Array) -> pa.Table:
+    """Typed value, fault and one flag per kind for texts that need folding or break a promise."""
+    con.register("d", pa.table({"v": values}))
+    steps, flags = _folded(column)
+    flagged = "".join(f", {test} as {kind}" for kind, test in flags)
+    parsed = _parse(column, "t")
+    if column.type != "text":  # a text may hold tabs and line breaks inside, everything else has one form
+        parsed = f"case when regexp_full_match(t, '{_PLAIN[column.type]}') then {parsed} end"
+    query = (
+        f"with {steps}, p as (select v, t, {parsed} as parsed{flagged} from folded), "
+        f"f as (select *, {_fault(column, 't', 'parsed')} as fault from p) "
+        f"select v, case when fault is null then parsed end as value, fault{''.join(f', {kind}' for kind, _ in flags)} from f"
+    )
+    result = con.execute(query).to_arrow_table()
+    con.unregister("d")
+    return result
+
+
+def _single(values: pa.ChunkedArray | pa.Array) -> pa.Array:
+    combined = values.combine_chunks() if isinstance(values, pa.ChunkedArray) else values
+    return combined.chunk(0) if isinstance(combined, pa.ChunkedArray) else combined
+
+
+def _type_column(con: duckdb.DuckDBPyConnection, column: Column, raw: pa.ChunkedArray, faults: Faults, normalised: Counter[str]) -> pa.Array:
+    values, indices = _distinct(raw)
+    typed, ok = _plain_values(con, column, values)
+    if not pc.all(ok, min_count=0).as_py():
+        places = pc.indices_nonzero(pc.invert(ok))
+        folded = _folded_values(con, column, values.take(places))
+        replacement = _single(folded["value"])
+        typed = pc.replace_with_mask(typed, pc.invert(ok), replacement)
+        occurrences = _occurrences(len(values), indices).take(places)
+        codes = pc.replace_with_mask(pa.nulls(len(values), pa.string()), pc.invert(ok), _single(folded["fault"]))
+        sound = pc.is_null(_single(folded["fault"]))
+        for kind in KINDS:
+            if kind in folded.column_names:
+                hit = pc.and_(pc.fill_null(_single(folded[kind]), False), sound)
+                normalised[kind] += pc.sum(pc.filter(occurrences, hit)).as_py() or 0
+        row_codes = codes if indices is None else codes.take(indices)
+        bad = pc.indices_nonzero(pc.is_valid(row_codes))
+        if len(bad):
+            faults.add(pc.add(bad.cast(pa.int32()), 1), row_codes.take(bad), column.name, _single(raw).take(bad))
+    return typed if indices is None else typed.take(indices)
+
+
+def _occurrences(count: int, indices: pa.Array | None) -> pa.Array:
+    if indices is None:
+        return pa.repeat(1, count)
+    counted = pc.value_counts(indices)
+    order = pc.sort_indices(counted.field("values"))
+    return counted.field("counts").take(order)
+
+
+def type_rows(con: duckdb.DuckDBPyConnection, contract: Contract, cells: dict[str, pa.ChunkedArray], row_count: int) -> TypedRows:
+    """Type a delivery's cells by its contract.
+
+    Args:
+        con: a DuckDB connection with the reference lists in schema `reference`.
+        contract: the source's contract.
+        cells: text columns by contract column name, each `row_count` long; columns of the contract that the file lacks are absent.
+        row_count: number of data rows.
+
+    Returns:
+        All contract columns, typed and in the contract's order, and `_record`, its number from 1.
+    """
+    faults = Faults()
+    normalised: Counter[str] = Counter()
+    empty = pa.chunked_array([pa.repeat("", row_count)])
+    typed = {column.name: _type_column(con, column, cells.get(column.name, empty), faults, normalised) for column in contract.columns}
+    typed["_record"] = pa.array(np.arange(1, row_count + 1, dtype=np.int32))
+    return TypedRows(pa.table(typed), faults.table(), normalised)
+
