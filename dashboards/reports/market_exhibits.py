@@ -18,8 +18,8 @@ def choose_instrument(releases: Releases) -> Row | None:
         f"""
         select market, instrument
         from now.{DAYS}
-        group by all
-        order by market = 'CN-ETS' and instrument = 'CEA' desc, sum(volume_t) desc nulls last, market, instrument
+        group by market, instrument
+        order by (market = 'CN-ETS' and instrument = 'CEA') desc, sum(volume_t) desc nulls last, market, instrument
         limit 1
         """
     )

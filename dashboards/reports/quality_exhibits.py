@@ -1,0 +1,121 @@
+"""Where the release's rows came from, what was refused, and which gates let it through."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from dashboards.reports import charts
+from dashboards.reports.exhibit import Cell, Exhibit, make_exhibit, make_table, put_number, put_text
+from dashboards.reports.numbers import write_instant, write_number, write_share
+from dashboards.reports.release_file import Releases, Row
+from dashboards.reports.wording import Text, same, say
+
+SOURCES = "release__sources"
+
+
+def read_sources(releases: Releases) -> list[Row]:
+    return releases.read(f"select * from now.{SOURCES} order by received_count desc nulls last, source")
+
+
+def name_source(row: Row) -> Text:
+    return Text(row["title_zh"] or row["source"], row["title_en"] or row["source"])
+
+
+def build_verdicts(releases: Releases) -> Exhibit:
+    rows = [row for row in read_sources(releases) if row["received_count"]]
+    if not rows:
+        return make_exhibit("verdicts", say("verdicts_none"), say("nothing_to_draw"), SOURCES, None)
+    totals = {kind: sum(row[f"{kind}_count"] or 0 for row in rows) for kind in ("received", "accepted", "duplicate", "quarantined")}
+    is_balanced = totals["received"] == totals["accepted"] + totals["duplicate"] + totals["quarantined"]
+    title = say(
+        "verdicts_finding",
+        received=write_number(totals["received"]),
+        accepted=write_share(totals["accepted"] / totals["received"]),
+        quarantined=write_number(totals["quarantined"]),
+        duplicate=write_number(totals["duplicate"]),
+    )
+    note = say("verdicts_note") if is_balanced else say("verdicts_unbalanced")
+    shown = [row for row in rows if row["duplicate_count"] or row["quarantined_count"]]
+    return make_exhibit("verdicts", title, note, SOURCES, (lambda language: charts.draw_verdicts(shown, language)) if shown else None)
+
+
+def build_sources(releases: Releases) -> Exhibit:
+    """Every contract, also those nobody has delivered yet."""
+    rows = read_sources(releases)
+    if not rows:
+        return make_exhibit("sources", say("sources_none"), say("nothing_to_draw"), SOURCES, None)
+    stale = [row for row in rows if row["is_stale"]]
+    absent = [row for row in rows if row["last_received_at"] is None]
+    title = say("sources_finding", total=len(rows), delivered=len(rows) - len(absent), stale=len(stale))
+    columns = ("source", "deliveries", "rejected", "received", "accepted", "duplicate", "quarantined", "last_received", "days", "cadence", "state")
+    table = make_table(
+        [say(f"column_{c}") for c in columns],
+        [
+            [
+                put_text(name_source(row)),
+                put_number(row["delivery_count"]),
+                put_number(row["rejected_file_count"]),
+                *(put_number(row[f"{kind}_count"]) for kind in ("received", "accepted", "duplicate", "quarantined")),
+                put_text(write_instant(row["last_received_at"])[:10]),
+                put_days(row["days_since_received"]),
+                put_days(row["cadence_days"]),
+                put_text(name_state(row)),
+            ]
+            for row in rows
+        ],
+    )
+    return make_exhibit("sources", title, say("sources_note"), SOURCES, None, table, is_table_open=True)
+
+
+def put_days(value: float | None) -> Cell:
+    return Cell(same(write_number(None if value is None else round(value))), value, True)
+
+
+def name_state(row: Row) -> Text:
+    if row["last_received_at"] is None:
+        return say("state_absent")
+    return say("state_stale") if row["is_stale"] else say("state_fresh")
+
+
+def build_gates(manifest: Mapping[str, Any]) -> Exhibit:
+    """Gates as the manifest lists them: a gate that examined nothing is shown as failed whatever it says of itself."""
+    gates = list(manifest.get("gates") or [])
+    if not gates:
+        return make_exhibit("gates", say("gates_none"), say("gates_none_note"), "manifest.json", None)
+    failed = [gate for gate in gates if not is_passed(gate)]
+    title = say(
+        "gates_finding" if not failed else "gates_finding_failed",
+        gates=len(gates),
+        checks=write_number(sum(int(gate.get("checks_run") or 0) for gate in gates)),
+        rows=write_number(sum(int(gate.get("rows_examined") or 0) for gate in gates)),
+        failed=len(failed),
+    )
+    table = make_table(
+        [say(f"column_{c}") for c in ("suite", "severity", "checks", "rows", "result")],
+        [
+            [
+                put_text(str(gate["suite"])),
+                put_text(name_severity(str(gate.get("severity")))),
+                put_number(gate.get("checks_run")),
+                put_number(gate.get("rows_examined")),
+                put_text(name_result(gate)),
+            ]
+            for gate in sorted(gates, key=lambda gate: (is_passed(gate), str(gate["suite"])))
+        ],
+    )
+    return make_exhibit("gates", title, say("gates_note"), "manifest.json", None, table, is_table_open=True)
+
+
+def is_passed(gate: Mapping[str, Any]) -> bool:
+    return bool(gate.get("success")) and bool(gate.get("checks_run")) and bool(gate.get("rows_examined"))
+
+
+def name_result(gate: Mapping[str, Any]) -> Text:
+    if is_passed(gate):
+        return say("gate_passed")
+    return say("gate_empty") if gate.get("success") else say("gate_failed")
+
+
+def name_severity(severity: str) -> Text:
+    return say(f"severity_{severity}") if severity in ("critical", "warning") else same(severity)
