@@ -28,7 +28,7 @@ windows as (
         returns.instrument,
         returns.day_number,
         count(recent_returns.log_return) as return_count,
-        {{ ordered_stddev('recent_returns.log_return', 'recent_returns.day_number') }} as stddev_log_return
+        {{ ordered_stddev('recent_returns.log_return') }} as stddev_log_return
     from returns
     inner join returns as recent_returns
         on

@@ -13,14 +13,14 @@ summed as (
         cells.province_code,
         count(*) as disclosure_count,
         count(distinct cells.enterprise_id) as enterprise_count,
-        {{ ordered_sum('cells.output_quantity', 'cells.disclosure_id') }} as output_quantity,
-        {{ ordered_sum('cells.output_kg_co2e', 'cells.disclosure_id') }} as output_kg_co2e,
-        {{ ordered_sum('case when cells.is_verified then cells.output_quantity else 0 end', 'cells.disclosure_id') }}
+        {{ ordered_sum('cells.output_quantity') }} as output_quantity,
+        {{ ordered_sum('cells.output_kg_co2e') }} as output_kg_co2e,
+        {{ ordered_sum('case when cells.is_verified then cells.output_quantity else 0 end') }}
             as verified_quantity,
-        {{ ordered_sum('coalesce(cells.primary_data_share, 0) * cells.output_quantity', 'cells.disclosure_id') }}
+        {{ ordered_sum('coalesce(cells.primary_data_share, 0) * cells.output_quantity') }}
             as primary_quantity,
-        {{ ordered_mean('cells.declared_kg_co2e', 'cells.disclosure_id') }} as mean_kg_co2e,
-        {{ ordered_stddev('cells.declared_kg_co2e', 'cells.disclosure_id') }} as stddev_kg_co2e,
+        {{ ordered_mean('cells.declared_kg_co2e') }} as mean_kg_co2e,
+        {{ ordered_stddev('cells.declared_kg_co2e') }} as stddev_kg_co2e,
         {{ percentile_linear('cells.declared_kg_co2e', 0.10) }} as p10_kg_co2e,
         {{ percentile_linear('cells.declared_kg_co2e', 0.25) }} as p25_kg_co2e,
         {{ percentile_linear('cells.declared_kg_co2e', 0.50) }} as p50_kg_co2e,

@@ -101,9 +101,9 @@ parts as (
         contributions.gwp_set,
         contributions.reporting_year,
         contributions.province_code,
-        {{ ordered_sum('contributions.within_kg_co2e', 'contributions.enterprise_id') }} as yoy_within_kg_co2e,
-        {{ ordered_sum('contributions.mix_kg_co2e', 'contributions.enterprise_id') }} as yoy_mix_kg_co2e,
-        {{ ordered_sum('contributions.entry_exit_kg_co2e', 'contributions.enterprise_id') }} as yoy_entry_exit_kg_co2e
+        {{ ordered_sum('contributions.within_kg_co2e') }} as yoy_within_kg_co2e,
+        {{ ordered_sum('contributions.mix_kg_co2e') }} as yoy_mix_kg_co2e,
+        {{ ordered_sum('contributions.entry_exit_kg_co2e') }} as yoy_entry_exit_kg_co2e
     from contributions
     group by
         contributions.product_code,

@@ -10,10 +10,10 @@ summed as (
         count(*) as line_count,
         count(activities.line_kg_co2e) as priced_line_count,
         count(activities.supplier_disclosure_id) as supplier_line_count,
-        {{ ordered_sum('activities.line_kg_co2e', 'activities.line_no') }} as recalculated_kg_co2e,
+        {{ ordered_sum('activities.line_kg_co2e') }} as recalculated_kg_co2e,
         count(activities.line_kg_co2e * activities.factor_uncertainty_pct) as uncertain_line_count,
         {{ ordered_sum(
-            'pow(activities.line_kg_co2e * activities.factor_uncertainty_pct, 2)', 'activities.line_no'
+            'pow(activities.line_kg_co2e * activities.factor_uncertainty_pct, 2)'
         ) }} as squared_uncertainty
     from activities
     group by activities.disclosure_id

@@ -8,50 +8,51 @@ enterprises as (
     select * from {{ ref('int_footprint__enterprises_resolved') }}
 ),
 
-ranked as (
+newest_revisions as (
     select
-        footprints.*,
-        row_number() over (
-            partition by footprints.disclosure_id
-            order by footprints.revision desc, footprints._received_at desc, footprints._sequence desc, footprints._row_number desc
-        ) as recency_rank
+        footprints.disclosure_id,
+        max(footprints.revision) as revision
     from footprints
+    group by footprints.disclosure_id
 ),
 
 final as (
     select
-        ranked.disclosure_id,
-        ranked.revision,
-        ranked.enterprise_id,
-        ranked.product_code,
+        footprints.disclosure_id,
+        footprints.revision,
+        footprints.enterprise_id,
+        footprints.product_code,
         -- 000000 is the country, not a province: such an enterprise counts in the country only.
         nullif(enterprises.province_code, '000000') as province_code,
-        ranked.declared_unit,
-        ranked.disclosed_unit,
-        ranked.boundary,
-        ranked.gwp_set,
-        ranked.reporting_year,
-        ranked.footprint_unit_ratio,
-        ranked.output_quantity,
-        ranked.raw_material_kg_co2e,
-        ranked.production_kg_co2e,
-        ranked.distribution_kg_co2e,
-        ranked.use_kg_co2e,
-        ranked.end_of_life_kg_co2e,
-        ranked.declared_kg_co2e,
-        ranked.removals_kg_co2e,
-        ranked.primary_data_share,
-        ranked.data_quality_rating,
-        ranked.is_verified,
-        ranked.period_start,
-        ranked.period_end,
-        ranked.verified_on,
-        ranked._delivery_id,
-        ranked._row_number
-    from ranked
+        footprints.declared_unit,
+        footprints.disclosed_unit,
+        footprints.boundary,
+        footprints.gwp_set,
+        footprints.reporting_year,
+        footprints.footprint_unit_ratio,
+        footprints.output_quantity,
+        footprints.raw_material_kg_co2e,
+        footprints.production_kg_co2e,
+        footprints.distribution_kg_co2e,
+        footprints.use_kg_co2e,
+        footprints.end_of_life_kg_co2e,
+        footprints.declared_kg_co2e,
+        footprints.removals_kg_co2e,
+        footprints.primary_data_share,
+        footprints.data_quality_rating,
+        footprints.is_verified,
+        footprints.period_start,
+        footprints.period_end,
+        footprints.verified_on,
+        footprints._delivery_id,
+        footprints._row_number
+    from footprints
+    inner join newest_revisions
+        on
+            footprints.disclosure_id = newest_revisions.disclosure_id
+            and footprints.revision = newest_revisions.revision
     left join enterprises
-        on ranked.enterprise_id = enterprises.enterprise_id
-    where ranked.recency_rank = 1
+        on footprints.enterprise_id = enterprises.enterprise_id
 )
 
 select * from final

@@ -16,8 +16,8 @@ summed as (
         cells.reporting_year,
         cells.province_code,
         cells.enterprise_id,
-        {{ ordered_sum('cells.output_quantity', 'cells.disclosure_id') }} as output_quantity,
-        {{ ordered_sum('cells.output_kg_co2e', 'cells.disclosure_id') }} as output_kg_co2e
+        {{ ordered_sum('cells.output_quantity') }} as output_quantity,
+        {{ ordered_sum('cells.output_kg_co2e') }} as output_kg_co2e
     from cells
     group by
         cells.product_code,
