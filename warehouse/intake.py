@@ -1,0 +1,310 @@
+"""Intake: receive files, judge them in received order, let the gate decide, and list what landed.
+
+Safe to kill at any point: bytes are stored before they are entered, files are in place before the ledger lists them, and readers only
+see what the ledger lists. The next run takes up what is entered and not yet judged. One process at a time judges; others wait.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from filelock import FileLock
+
+from expectations.gate import Candidate, Gatekeeper, GateResult
+from ingest.contract import Contract, Message, read_contracts
+from ingest.delivery import is_stable, is_waiting_file, receive_bytes, sync_folder
+from ingest.faults import FileRefused
+from ingest.landing import Delivery, Prepared, clear, prepare, settle_waiting, too_many_bad_rows
+from ingest.reference import ReferenceLists
+from warehouse.ledger import Ledger
+from warehouse.settings import Settings, utc_now
+
+log = logging.getLogger(__name__)
+
+Receipt = dict[str, Any]
+
+
+class UnknownSource(ValueError):
+    """A source for which there is no contract; says which there are."""
+
+    def __init__(self, source: str, known: Iterable[str]) -> None:
+        names = ", ".join(sorted(known))
+        super().__init__(f"没有数据源 {source}，已有：{names} / there is no source {source}, known: {names}")
+
+
+class Intake:
+    """Takes deliveries into one data directory."""
+
+    def __init__(self, settings: Settings, ledger: Ledger, gatekeeper: Gatekeeper | None = None) -> None:
+        self.settings = settings
+        self.ledger = ledger
+        self.contracts = read_contracts()
+        self.reference = ReferenceLists(overlay=settings.reference)
+        self._gatekeeper = gatekeeper or Gatekeeper(settings.gates)
+        self._lock = FileLock(settings.data / "intake.lock")
+
+    def contract(self, source: str) -> Contract:
+        if source not in self.contracts:
+            raise UnknownSource(source, self.contracts)
+        return self.contracts[source]
+
+    def stored(self, source: str) -> Sequence[Path]:
+        """Landing files of a source, as listed now."""
+        return [self.settings.data / row["path"] for row in self.ledger.landing_files(source)]
+
+    # Receiving
+
+    def waiting_files(self, source: str) -> list[Path]:
+        """Files in a source's inbox that can be taken, sorted by name: names begin with the day, so this is the received order."""
+        folder = self.settings.inbox / source
+        if not folder.is_dir():
+            return []
+        return sorted(path for path in folder.iterdir() if is_waiting_file(path) and not path.is_dir())
+
+    def receive(self, path: Path, source: str, received_at: datetime | None = None, layout: str | None = None, keep: bool = True) -> int | Receipt:
+        """Take one file; gives its sequence, or the receipt of a refusal before any byte was kept.
+
+        Args:
+            keep: leave the file where it is; a file of the inbox is removed once its bytes are safe.
+        """
+        self.contract(source)
+        moment = received_at or utc_now()
+        try:
+            got = receive_bytes(path, self.settings.deliveries, self.settings.largest_file_bytes)
+        except FileRefused as refusal:
+            sequence = self.ledger.receive("", source, path.name, 0, moment, layout)
+            receipt = self._reject(self.ledger.delivery(sequence), refusal, None)
+            self._set_aside(path, keep)
+            return receipt
+        sequence = self.ledger.receive(got.delivery_id, source, path.name, got.size, moment, layout)
+        if not keep:
+            path.unlink()
+        return sequence
+
+    def _set_aside(self, path: Path, keep: bool) -> None:
+        """Move what cannot be taken out of the inbox, as it is, so that it is neither lost nor met again."""
+        if keep:
+            return
+        refused = self.settings.data / "refused"
+        refused.mkdir(exist_ok=True)
+        path.rename(refused / f"{utc_now():%Y%m%dT%H%M%S%f}_{path.name}")
+
+    # Judging
+
+    def land_pending(self, on_receipt: Callable[[Receipt], None] | None = None) -> list[Receipt]:
+        """Judge everything that was received and is not judged yet, in received order."""
+        receipts = []
+        with self._lock:
+            self._finish_settling()
+            for row in self.ledger.pending():
+                receipt = self._judge(row)
+                receipts.append(receipt)
+                if on_receipt is not None:
+                    on_receipt(receipt)
+        return receipts
+
+    def take_inbox(
+        self, sources: Iterable[str] | None = None, files: Iterable[str] | None = None, on_receipt: Callable[[Receipt], None] | None = None
+    ) -> list[Receipt]:
+        """Receive the waiting files of the inbox (of some sources, or some files by name) and judge them."""
+        receipts: list[Receipt] = []
+        wanted = set(files) if files else None
+        for source in sources or sorted(self.contracts):
+            self.contract(source)
+            for path in self.waiting_files(source):
+                if (wanted is None or path.name in wanted) and is_stable(path):
+                    got = self.receive(path, source, keep=False)
+                    if isinstance(got, dict):
+                        receipts.append(got)
+                        if on_receipt is not None:
+                            on_receipt(got)
+        return receipts + self.land_pending(on_receipt)
+
+    def _judge(self, row: dict[str, Any]) -> Receipt:
+        earlier = self.ledger.earlier_landing(row["source"], row["delivery_id"], row["sequence"])
+        if earlier is not None and earlier["quarantined"] == 0:
+            return self._repeat(row, earlier)
+        contract = self.contract(row["source"])
+        delivery = Delivery(
+            row["delivery_id"], row["source"], row["file"], row["sequence"], datetime.fromisoformat(row["received_at"]), row["layout"]
+        )
+        work = self.settings.data / "work" / f"{row['sequence']:08d}"
+        clear(work)
+        prepared: Prepared | None = None
+        try:
+            data = (self.settings.deliveries / row["delivery_id"][:2] / row["delivery_id"]).read_bytes()
+            prepared = prepare(data, delivery, contract, self.contracts, self.reference, self.stored, work)
+            gate = self._pass_gate(contract, delivery, prepared)
+        except FileRefused as refusal:
+            receipt = self._reject(row, refusal, prepared)
+        else:
+            receipt = self._commit(row, contract, prepared, gate)
+        shutil.rmtree(work, ignore_errors=True)
+        return receipt
+
+    def _pass_gate(self, contract: Contract, delivery: Delivery, prepared: Prepared) -> GateResult:
+        """Let the gate decide. A failed critical check refuses the whole file."""
+        earlier = self.ledger.landing_files(contract.source)
+        result = self._gatekeeper.judge_delivery(
+            Candidate(
+                contract=contract,
+                delivery_id=delivery.delivery_id,
+                file=delivery.file,
+                landing=prepared.landing,
+                verdicts=prepared.verdicts,
+                counts=prepared.counts,
+                previous=self.settings.data / earlier[-1]["path"] if earlier else None,
+            )
+        )
+        self.ledger.record_gate(f"delivery:{delivery.sequence}", result.as_dict())
+        if not result.success:
+            critical = [failure for failure in result.failures if failure.severity == "critical"]
+            if any(failure.check == "too_many_bad_rows" for failure in critical):
+                bad = prepared.counts["quarantined"] - prepared.counts["waiting"]
+                raise too_many_bad_rows(contract, bad, prepared.counts["received"])
+            told = "；".join(f"{failure.check}: {failure.message.zh}（{failure.observed}）" for failure in critical) or "没有检查任何行"
+            said = "; ".join(f"{failure.check}: {failure.message.en} ({failure.observed})" for failure in critical) or "nothing was examined"
+            raise FileRefused("gate", Message(f"入库闸门未通过：{told}", f"The landing gate did not pass: {said}"))
+        return result
+
+    def _kept(self, row: dict[str, Any], folder: str, suffix: str = "") -> Path:
+        """Where a file of a delivery is kept, below the data directory."""
+        return Path(folder) / row["source"] / f"{row['sequence']:08d}_{row['delivery_id'][:12]}{suffix}.parquet"
+
+    def _put(self, made: Path, kept: Path) -> None:
+        target = self.settings.data / kept
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with made.open("rb") as stream:
+            os.fsync(stream.fileno())
+        made.replace(target)
+        sync_folder(target.parent)
+
+    def _commit(self, row: dict[str, Any], contract: Contract, prepared: Prepared, gate: GateResult) -> Receipt:
+        counts = prepared.counts
+        landed = []
+        if counts["accepted"]:
+            path = self._kept(row, "landing")
+            self._put(prepared.landing, path)
+            landed = [(path, counts["accepted"])]
+        kept_in = self._keep_refused(row, prepared)
+        if prepared.waiting is not None:
+            self._put(prepared.waiting, self._kept(row, "waiting"))
+        verdict = "accepted"
+        if counts["quarantined"]:
+            verdict = "waiting" if counts["quarantined"] == counts["waiting"] else "partly_quarantined"
+        elif not counts["accepted"]:
+            verdict = "duplicate"
+        receipt = self._receipt(row, verdict, counts, prepared) | {
+            "kept_in": kept_in,
+            "warnings": [{"check": failure.check, "zh": failure.message.zh, "en": failure.message.en, "observed": failure.observed} for failure in gate.failures],
+        }
+        self.ledger.settle(row["sequence"], "landed", verdict, counts, receipt, landed)
+        if counts["accepted"]:
+            self._settle_followers(contract)
+        return receipt
+
+    def _keep_refused(self, row: dict[str, Any], prepared: Prepared | None) -> str | None:
+        if prepared is None or prepared.quarantine is None or not prepared.quarantine.exists():
+            return None
+        path = self._kept(row, "quarantine")
+        self._put(prepared.quarantine, path)
+        return str(path)
+
+    def _repeat(self, row: dict[str, Any], earlier: dict[str, Any]) -> Receipt:
+        """The same bytes again: every row is a duplicate, and nothing is read a second time."""
+        counts = {"received": earlier["received"], "accepted": 0, "duplicate": earlier["received"], "quarantined": 0, "waiting": 0}
+        receipt = self._receipt(row, "duplicate", counts, None) | {"same_bytes_as": earlier["file"]}
+        self.ledger.settle(row["sequence"], "landed", "duplicate", counts, receipt, [])
+        return receipt
+
+    def _reject(self, row: dict[str, Any], refusal: FileRefused, prepared: Prepared | None) -> Receipt:
+        none = dict.fromkeys(("received", "accepted", "duplicate", "quarantined", "waiting"), 0)
+        receipt = self._receipt(row, "rejected", none, prepared) | {
+            "reasons": [{"code": refusal.code, "message_zh": refusal.message.zh, "message_en": refusal.message.en}],
+            "kept_in": self._keep_refused(row, prepared),
+            "rows_in_file": prepared.file_rows if prepared else None,
+        }
+        self.ledger.settle(row["sequence"], "rejected", "rejected", none, receipt, [])
+        return receipt
+
+    def _receipt(self, row: dict[str, Any], verdict: str, counts: dict[str, int], prepared: Prepared | None) -> Receipt:
+        return {
+            "source": row["source"],
+            "file": row["file"],
+            "delivery_id": row["delivery_id"],
+            "sequence": row["sequence"],
+            "received_at": row["received_at"],
+            "verdict": verdict,
+            "reasons": [],
+            "counts": counts,
+            "layout": prepared.layout if prepared else None,
+            "normalised": prepared.normalised if prepared else {},
+            "fault_counts": prepared.fault_counts if prepared else {},
+            "faults": prepared.faults if prepared else [],
+            "unknown_columns": prepared.unknown_columns if prepared else [],
+            "notes": prepared.notes if prepared else {},
+        }
+
+    # Rows that wait
+
+    def _settle_followers(self, landed: Contract) -> None:
+        """Judge again the rows that waited for what has just landed."""
+        for contract in self.contracts.values():
+            if landed.source in contract.references():
+                for row in self.ledger.waiting_deliveries(contract.source):
+                    self._settle_one(row, contract)
+
+    def _finish_settling(self) -> None:
+        """After an interruption: rows may have stopped waiting without anybody having looked."""
+        for contract in self.contracts.values():
+            if contract.references():
+                for row in self.ledger.waiting_deliveries(contract.source):
+                    self._settle_one(row, contract)
+
+    def _settle_one(self, row: dict[str, Any], contract: Contract) -> None:
+        waiting = self.settings.data / self._kept(row, "waiting")
+        received_at = datetime.fromisoformat(row["received_at"])
+        rows, verdicts, _ = settle_waiting(waiting, contract, self.contracts, self.reference, self.stored, received_at)
+        outcome = verdicts["verdict"]
+        still = pc.equal(outcome, "waiting")
+        if pc.all(still).as_py():
+            return
+        accepted = rows.filter(pc.equal(outcome, "accepted"))
+        duplicate = int(pc.sum(pc.equal(outcome, "duplicate")).as_py() or 0)
+        refused = int(pc.sum(pc.equal(outcome, "quarantined")).as_py() or 0)
+        work = self.settings.data / "work"
+        work.mkdir(exist_ok=True)
+        landed = []
+        if accepted.num_rows:
+            # Named by how many rows still waited, so that a repeated run after an interruption writes the same file again.
+            path = self._kept(row, "landing", f"_waited_{row['waiting']:08d}")
+            made = work / "settled.parquet"
+            pq.write_table(accepted, made, compression="zstd")
+            self._put(made, path)
+            landed = [(path, accepted.num_rows)]
+        self._mark_settled(row, rows, outcome)
+        self.ledger.settle_waiting(row["sequence"], accepted.num_rows, duplicate, refused, landed)
+        rest = rows.filter(still)
+        made = work / "waiting.parquet"
+        pq.write_table(rest, made, compression="zstd")
+        self._put(made, self._kept(row, "waiting"))
+
+    def _mark_settled(self, row: dict[str, Any], rows: pa.Table, outcome: pa.ChunkedArray) -> None:
+        """Beside the quarantine file, which never changes: which of its rows have since gone where."""
+        done = pc.is_in(outcome, pa.array(["accepted", "duplicate"]))
+        if not pc.any(done).as_py():
+            return
+        settled = pa.table({"_row_number": rows["_row_number"].filter(done), "verdict": outcome.filter(done)})
+        made = self.settings.data / "work" / "mark.parquet"
+        pq.write_table(settled, made)
+        self._put(made, self._kept(row, "quarantine", f".settled_{row['waiting']:08d}"))
+

@@ -1,0 +1,252 @@
+"""The ledger: what was received, what became of it, which files landed, what the gates said, and which release is which.
+
+One SQLite file. Every change is one transaction, and everything that matters is also an entry of a hash-chained audit log that only grows.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from warehouse.settings import utc_now
+
+_SCHEMA = """
+create table if not exists deliveries (
+    sequence integer primary key autoincrement,
+    delivery_id text not null,
+    source text not null,
+    file text not null,
+    size integer not null,
+    received_at text not null,
+    layout text,
+    status text not null check (status in ('received', 'landed', 'rejected')),
+    verdict text,
+    received integer not null default 0,
+    accepted integer not null default 0,
+    duplicate integer not null default 0,
+    quarantined integer not null default 0,
+    waiting integer not null default 0,
+    receipt text,
+    check (received = accepted + duplicate + quarantined)
+);
+create index if not exists deliveries_by_content on deliveries (source, delivery_id);
+create table if not exists landing_files (
+    path text primary key,
+    source text not null,
+    sequence integer not null references deliveries (sequence),
+    delivery_id text not null,
+    row_count integer not null,
+    received_at text not null
+);
+create table if not exists gate_results (
+    id integer primary key autoincrement,
+    at text not null,
+    subject text not null,
+    suite text not null,
+    success integer not null,
+    checks_run integer not null,
+    rows_examined integer not null,
+    result text not null
+);
+create table if not exists releases (
+    release_id text primary key,
+    parent_release_id text,
+    published_at text not null,
+    as_of text not null,
+    input_hash text not null,
+    manifest_hash text not null,
+    status text not null check (status in ('published', 'rolled_back', 'removed'))
+);
+create table if not exists audit (
+    id integer primary key autoincrement,
+    at text not null,
+    event text not null,
+    subject text not null,
+    payload text not null,
+    previous_hash text not null,
+    hash text not null
+);
+create trigger if not exists audit_is_not_changed before update on audit begin select raise(abort, 'the audit log only grows'); end;
+create trigger if not exists audit_is_not_deleted before delete on audit begin select raise(abort, 'the audit log only grows'); end;
+"""
+
+
+def _entry_hash(at: str, event: str, subject: str, payload: str, previous: str) -> str:
+    return hashlib.sha256("\x1f".join((at, event, subject, payload, previous)).encode()).hexdigest()
+
+
+class Ledger:
+    """The ledger of one data directory. Safe to open from several processes at once."""
+
+    def __init__(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._con = sqlite3.connect(path, timeout=60, isolation_level=None)
+        self._con.row_factory = sqlite3.Row
+        self._con.execute("pragma journal_mode = wal")
+        self._con.execute("pragma synchronous = full")
+        self._con.execute("pragma foreign_keys = on")
+        self._con.executescript(_SCHEMA)
+
+    def close(self) -> None:
+        self._con.close()
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """All or nothing; writers queue."""
+        self._con.execute("begin immediate")
+        try:
+            yield
+        except BaseException:
+            self._con.execute("rollback")
+            raise
+        self._con.execute("commit")
+
+    def _rows(self, query: str, values: Sequence[Any] = ()) -> list[dict[str, Any]]:
+        return [dict(row) for row in self._con.execute(query, values)]
+
+    def note(self, event: str, subject: str, payload: dict[str, Any]) -> None:
+        """Add an entry to the audit chain; call it inside the transaction of what it tells."""
+        at = utc_now().isoformat()
+        text = json.dumps(payload, ensure_ascii=False, sort_keys=True, default=str)
+        last = self._con.execute("select hash from audit order by id desc limit 1").fetchone()
+        previous = last["hash"] if last else ""
+        self._con.execute(
+            "insert into audit (at, event, subject, payload, previous_hash, hash) values (?, ?, ?, ?, ?, ?)",
+            (at, event, subject, text, previous, _entry_hash(at, event, subject, text, previous)),
+        )
+
+    def audit_faults(self) -> list[int]:
+        """Numbers of audit entries that do not fit the chain; empty when it is whole."""
+        previous, faults, expected = "", [], 1
+        for entry in self._rows("select * from audit order by id"):
+            fits = entry["previous_hash"] == previous and entry["id"] == expected
+            if not fits or entry["hash"] != _entry_hash(entry["at"], entry["event"], entry["subject"], entry["payload"], previous):
+                faults.append(entry["id"])
+            previous, expected = entry["hash"], entry["id"] + 1
+        return faults
+
+    # Deliveries
+
+    def receive(self, delivery_id: str, source: str, file: str, size: int, received_at: datetime, layout: str | None) -> int:
+        """Enter a received file; gives its sequence, the place in the received order."""
+        with self.transaction():
+            cursor = self._con.execute(
+                "insert into deliveries (delivery_id, source, file, size, received_at, layout, status) values (?, ?, ?, ?, ?, ?, 'received')",
+                (delivery_id, source, file, size, received_at.isoformat(), layout),
+            )
+            sequence = int(cursor.lastrowid or 0)
+            self.note("received", f"{source}/{file}", {"sequence": sequence, "delivery_id": delivery_id, "size": size})
+        return sequence
+
+    def pending(self) -> list[dict[str, Any]]:
+        """Deliveries received and not yet judged, in received order: what an interrupted run left, too."""
+        return self._rows("select * from deliveries where status = 'received' order by received_at, sequence")
+
+    def earlier_landing(self, source: str, delivery_id: str, sequence: int) -> dict[str, Any] | None:
+        """The last judged delivery of the same bytes to the same source, unless it was refused."""
+        found = self._rows(
+            "select * from deliveries where source = ? and delivery_id = ? and sequence <> ? and status = 'landed' order by sequence desc limit 1",
+            (source, delivery_id, sequence),
+        )
+        return found[0] if found else None
+
+    def settle(
+        self, sequence: int, status: str, verdict: str, counts: dict[str, int], receipt: dict[str, Any], landed: list[tuple[Path, int]]
+    ) -> None:
+        """Record what became of a delivery, and list its landing files: from here on readers see them."""
+        with self.transaction():
+            row = self._rows("select * from deliveries where sequence = ?", (sequence,))[0]
+            self._con.execute(
+                "update deliveries set status = ?, verdict = ?, received = ?, accepted = ?, duplicate = ?, quarantined = ?, waiting = ?, receipt = ? where sequence = ?",
+                (
+                    status,
+                    verdict,
+                    *(counts.get(name, 0) for name in ("received", "accepted", "duplicate", "quarantined", "waiting")),
+                    json.dumps(receipt, ensure_ascii=False, default=str),
+                    sequence,
+                ),
+            )
+            self._list_files(row, landed)
+            self.note(status, f"{row['source']}/{row['file']}", {"sequence": sequence, "verdict": verdict, "counts": counts})
+
+    def _list_files(self, row: dict[str, Any], landed: list[tuple[Path, int]]) -> None:
+        for path, count in landed:
+            self._con.execute(
+                "insert or replace into landing_files (path, source, sequence, delivery_id, row_count, received_at) values (?, ?, ?, ?, ?, ?)",
+                (str(path), row["source"], row["sequence"], row["delivery_id"], count, row["received_at"]),
+            )
+
+    def settle_waiting(self, sequence: int, accepted: int, duplicate: int, refused: int, landed: list[tuple[Path, int]]) -> None:
+        """Move rows that waited to where they went; the sum stays."""
+        moved = accepted + duplicate
+        with self.transaction():
+            row = self._rows("select * from deliveries where sequence = ?", (sequence,))[0]
+            self._con.execute(
+                "update deliveries set accepted = accepted + ?, duplicate = duplicate + ?, quarantined = quarantined - ?, waiting = waiting - ? where sequence = ?",
+                (accepted, duplicate, moved, moved + refused, sequence),
+            )
+            self._list_files(row, landed)
+            self.note("settled", f"{row['source']}/{row['file']}", {"accepted": accepted, "duplicate": duplicate, "refused": refused})
+
+    def deliveries(self, source: str | None = None) -> list[dict[str, Any]]:
+        if source is None:
+            return self._rows("select * from deliveries order by received_at, sequence")
+        return self._rows("select * from deliveries where source = ? order by received_at, sequence", (source,))
+
+    def delivery(self, sequence: int) -> dict[str, Any]:
+        return self._rows("select * from deliveries where sequence = ?", (sequence,))[0]
+
+    def waiting_deliveries(self, source: str) -> list[dict[str, Any]]:
+        return self._rows("select * from deliveries where source = ? and waiting > 0 order by received_at, sequence", (source,))
+
+    def landing_files(self, source: str, as_of: datetime | None = None) -> list[dict[str, Any]]:
+        """Landing files of a source in received order, up to an instant."""
+        until = (as_of or datetime(9999, 1, 1)).isoformat()
+        return self._rows(
+            "select * from landing_files where source = ? and received_at <= ? order by received_at, sequence, path", (source, until)
+        )
+
+    # Gates
+
+    def record_gate(self, subject: str, result: dict[str, Any]) -> None:
+        with self.transaction():
+            self._con.execute(
+                "insert into gate_results (at, subject, suite, success, checks_run, rows_examined, result) values (?, ?, ?, ?, ?, ?, ?)",
+                (
+                    utc_now().isoformat(),
+                    subject,
+                    result["suite"],
+                    int(result["success"]),
+                    result["checks_run"],
+                    result["rows_examined"],
+                    json.dumps(result, ensure_ascii=False, default=str),
+                ),
+            )
+
+    def gates(self, subject: str) -> list[dict[str, Any]]:
+        return self._rows("select * from gate_results where subject = ? order by id", (subject,))
+
+    # Releases
+
+    def record_release(self, release: dict[str, Any]) -> None:
+        names = ("release_id", "parent_release_id", "published_at", "as_of", "input_hash", "manifest_hash")
+        with self.transaction():
+            self._con.execute(
+                f"insert or replace into releases ({', '.join(names)}, status) values (?, ?, ?, ?, ?, ?, 'published')",
+                tuple(release[name] for name in names),
+            )
+            self.note("published", release["release_id"], {name: release[name] for name in names})
+
+    def mark_release(self, release_id: str, status: str, event: str) -> None:
+        with self.transaction():
+            self._con.execute("update releases set status = ? where release_id = ?", (status, release_id))
+            self.note(event, release_id, {"status": status})
+
+    def releases(self) -> list[dict[str, Any]]:
+        return self._rows("select * from releases order by published_at, release_id")

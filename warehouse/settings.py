@@ -1,0 +1,113 @@
+"""Where everything lives and how much may be used: the one place that reads the environment."""
+
+from __future__ import annotations
+
+import locale
+import os
+import re
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+CHINA = timezone(timedelta(hours=8))
+
+
+class SettingsError(ValueError):
+    """A setting or option that cannot be used; the message says what was expected."""
+
+
+def parse_instant(text: str) -> datetime:
+    """An ISO 8601 instant as UTC without zone; a day alone means its last second; without offset it is Asia/Shanghai.
+
+    Raises:
+        SettingsError: it is neither.
+    """
+    try:
+        if re.fullmatch(r"\d{4}-\d{2}-\d{2}", text):
+            text += "T23:59:59"
+        moment = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise SettingsError(f"不是 ISO 8601 时间 / not an ISO 8601 instant: {text!r}（例 / e.g. 2026-10-31T23:59:59+08:00）") from error
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=CHINA)
+    return moment.astimezone(UTC).replace(tzinfo=None)
+
+
+def china_day(moment: datetime) -> str:
+    """The local day, in China, of a UTC instant without zone."""
+    return moment.replace(tzinfo=UTC).astimezone(CHINA).date().isoformat()
+
+
+def utc_now() -> datetime:
+    """Now, UTC without zone, to the microsecond."""
+    return datetime.now(UTC).replace(tzinfo=None)
+
+
+def _language() -> str:
+    chosen = os.environ.get("TANLIAN_LANG", "")
+    if chosen in ("zh", "en"):
+        return chosen
+    names = [os.environ.get(name, "") for name in ("LC_ALL", "LC_MESSAGES", "LANG")] + [locale.getlocale()[0] or ""]
+    return "zh" if any(name.lower().startswith(("zh", "chinese")) for name in names) else "en"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Paths and limits of one warehouse. `data` holds everything that is written."""
+
+    data: Path
+    reference: Path | None = None
+    lang: str = "en"
+    threads: int = field(default_factory=lambda: max(1, os.cpu_count() or 1))
+    keep_releases: int = 5
+    largest_file_bytes: int = 4 * 1024**3
+    airflow_port: int = 8080
+    superset_port: int = 8088
+
+    @property
+    def inbox(self) -> Path:
+        return self.data / "inbox"
+
+    @property
+    def deliveries(self) -> Path:
+        return self.data / "deliveries"
+
+    @property
+    def landing(self) -> Path:
+        return self.data / "landing"
+
+    @property
+    def quarantine(self) -> Path:
+        return self.data / "quarantine"
+
+    @property
+    def builds(self) -> Path:
+        return self.data / "builds"
+
+    @property
+    def releases(self) -> Path:
+        return self.data / "releases"
+
+    @property
+    def gates(self) -> Path:
+        return self.data / "gates"
+
+    @property
+    def ledger(self) -> Path:
+        return self.data / "ledger.sqlite"
+
+
+def read_settings() -> Settings:
+    """Settings from the environment: TANLIAN_DATA, TANLIAN_REFERENCE, TANLIAN_LANG, TANLIAN_THREADS, TANLIAN_KEEP_RELEASES and the ports."""
+    reference = os.environ.get("TANLIAN_REFERENCE")
+    settings = Settings(
+        data=Path(os.environ.get("TANLIAN_DATA") or ROOT / "data").absolute(),
+        reference=Path(reference).absolute() if reference else None,
+        lang=_language(),
+        keep_releases=int(os.environ.get("TANLIAN_KEEP_RELEASES", "5")),
+        airflow_port=int(os.environ.get("TANLIAN_AIRFLOW_PORT", "8080")),
+        superset_port=int(os.environ.get("TANLIAN_SUPERSET_PORT", "8088")),
+    )
+    threads = os.environ.get("TANLIAN_THREADS")
+    return settings if threads is None else Settings(**(settings.__dict__ | {"threads": int(threads)}))
