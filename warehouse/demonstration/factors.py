@@ -5,10 +5,22 @@ import pyarrow as pa
 
 from warehouse.demonstration.facts import YEARS, Facts
 
-COLUMNS = (
-    "factor_id edition factor_family activity_code activity_name geography_code unit kg_co2e_per_unit valid_from valid_to "
-    "published_on publisher uncertainty_pct citation"
-).split()
+COLUMNS = [
+    "factor_id",
+    "edition",
+    "factor_family",
+    "activity_code",
+    "activity_name",
+    "geography_code",
+    "unit",
+    "kg_co2e_per_unit",
+    "valid_from",
+    "valid_to",
+    "published_on",
+    "publisher",
+    "uncertainty_pct",
+    "citation",
+]
 # The edition that arrives with the second stage: the 2024 electricity footprint factors (issued 2025-10-23).
 LATE_EDITION = ("footprint", "2024")
 UNPRICED_ACTIVITY = "water"

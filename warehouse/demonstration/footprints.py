@@ -9,8 +9,8 @@ from typing import Any, Self
 import numpy as np
 
 from warehouse.demonstration.enterprises import choose_products
+from warehouse.demonstration.factors import price_recipes
 from warehouse.demonstration.facts import STAGES, YEARS, Facts
-from warehouse.demonstration.factors import UNPRICED_ACTIVITY, price_recipes
 
 GRAVE_SHARE = 0.3
 SITE_SHARE = 0.05
@@ -212,7 +212,7 @@ def declare_stages(priced: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 def date_periods(year: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Period start, end and instant of submission; some report a business year from July, a few half a year."""
-    january = (np.array(YEARS, dtype="datetime64[Y]")[:, None].astype("datetime64[Y]")[year, 0]).astype("datetime64[M]")
+    january = np.datetime64(f"{YEARS[0]}-01", "M") + 12 * year
     kind = rng.choice([0, 1, 2], size=len(year), p=[0.92, 0.05, 0.03])
     start = january + np.select([kind == 1], [-6], 0).astype("timedelta64[M]")
     end = (january + np.select([kind == 0], [12], 6).astype("timedelta64[M]")).astype("datetime64[D]") - 1
@@ -279,6 +279,3 @@ def revise(
     )
     moved = lines.take(np.flatnonzero(np.isin(lines.disclosure, indices)))
     return revised, replace(moved, quantity=round_significant(moved.quantity * factor[moved.disclosure]))
-
-
-__all__ = ["UNPRICED_ACTIVITY", "Disclosures", "Lines", "cut_frame", "make_disclosures", "make_frame", "make_lines", "revise"]

@@ -44,7 +44,7 @@ def anchor_path(facts: Facts, months: list[dict[str, str]], sessions: list[list[
 
 
 def walk_closes(
-    path: np.ndarray, lows: np.ndarray, highs: np.ndarray, traded: np.ndarray, fixed: np.ndarray, rng: np.random.Generator
+    path: np.ndarray, *, lows: np.ndarray, highs: np.ndarray, traded: np.ndarray, fixed: np.ndarray, rng: np.random.Generator
 ) -> np.ndarray:
     """Closes in cents' precision: near the path, inside the month's range, within the daily limit; carried on days without trade.
 
@@ -85,14 +85,14 @@ def make_quotes(facts: Facts, first_month: str, last_month: str, rng: np.random.
     fixed = np.full(len(days), np.nan)
     last_trades = np.array([np.flatnonzero(group)[-1] for group in volumes]) + np.cumsum([0, *lengths[:-1]])
     fixed[last_trades] = [float(month["close_cny_per_t"] or np.nan) for month in months]
-    closes = walk_closes(anchor_path(facts, months, sessions), lows, highs, volume > 0, fixed, rng)
+    closes = walk_closes(anchor_path(facts, months, sessions), lows=lows, highs=highs, traded=volume > 0, fixed=fixed, rng=rng)
     previous = np.concatenate([[FIRST_DAYS_CLOSE], closes[:-1]])
-    tables = [list_listed(days, volume, closes, previous, lows, highs, rng)]
+    tables = [list_listed(days, volume, closes=closes, previous=previous, lows=lows, highs=highs, rng=rng)]
     for method, shares, price in (("block", blocks, "block"), ("auction", auctions, "auction")):
         average = np.repeat(
             [float(month[f"{price}_turnover_cny"]) / max(float(month[f"{price}_volume_t"]), 1.0) for month in months], lengths
         )
-        tables.append(list_deals(method, days, np.concatenate(shares), average, previous, rng))
+        tables.append(list_deals(method, days, np.concatenate(shares), average=average, previous=previous, rng=rng))
     table = pa.concat_tables(tables).sort_by([("trade_date", "ascending"), ("trade_method", "descending")])
     months_of_rows = np.array([day[:7] for day in table["trade_date"].to_pylist()])
     return table.filter(pa.array((months_of_rows >= first_month) & (months_of_rows <= last_month)))
@@ -111,6 +111,7 @@ def assemble(method: str, days: np.ndarray, prices: dict[str, np.ndarray], volum
 def list_listed(
     days: np.ndarray,
     volume: np.ndarray,
+    *,
     closes: np.ndarray,
     previous: np.ndarray,
     lows: np.ndarray,
@@ -129,7 +130,7 @@ def list_listed(
 
 
 def list_deals(
-    method: str, days: np.ndarray, volume: np.ndarray, average: np.ndarray, previous: np.ndarray, rng: np.random.Generator
+    method: str, days: np.ndarray, volume: np.ndarray, *, average: np.ndarray, previous: np.ndarray, rng: np.random.Generator
 ) -> pa.Table:
     """Rows of the days with deals only, priced around the month's published average."""
     price = average * np.exp(rng.normal(0.0, 0.01, len(days)))

@@ -3,8 +3,8 @@
 import numpy as np
 import pyarrow as pa
 
-from warehouse.demonstration.facts import STAGES, YEARS, Facts
 from warehouse.demonstration.factors import UNPRICED_ACTIVITY
+from warehouse.demonstration.facts import STAGES, YEARS, Facts
 from warehouse.demonstration.footprints import DECLARED_INSTEAD, LINE_UNIT_INSTEAD, Disclosures, Lines
 
 VERIFIERS = ("示范核查机构甲（合成）", "示范核查机构乙（合成）", "示范核查机构丙（合成）")
