@@ -61,39 +61,43 @@ def find_deliveries(source: str) -> list[str]:
     return sorted(delivery["file"] for delivery in waiting)
 
 
-def group_deliveries(files: list[str], most_groups: int = MOST_GROUPS, group_size: int = FILES_PER_GROUP) -> list[list[str]]:
+def group_deliveries(files: list[str], most_groups: int, group_size: int = FILES_PER_GROUP) -> list[list[str]]:
     """The files cut into at most `most_groups` runs of neighbours, their order kept."""
     size = max(group_size, math.ceil(len(files) / most_groups))
     return [files[start : start + size] for start in range(0, len(files), size)]
 
 
 def land_deliveries(source: str, files: Iterable[str]) -> tuple[list[dict[str, Any]], str | None]:
-    """Receipts of the files, and what was refused and why (None when nothing was)."""
+    """In short what became of each file, and what was refused and why (None when nothing was).
+
+    A name that has left the inbox is no error: the run before was interrupted, and the command takes up what it had received.
+    """
     code, receipts = run_command("land", "--source", source, *(part for name in files for part in ("--file", name)))
-    refused = [describe_refusal(source, receipt) for receipt in receipts if is_refused(receipt)]
     for receipt in receipts:
-        log.info("%s", json.dumps(receipt, ensure_ascii=False))
+        kept = ("source", "file", "delivery_id", "verdict", "counts", "fault_counts", "kept_in")
+        short = {name: receipt[name] for name in kept if name in receipt}
+        log.log(logging.WARNING if receipt.get("fault_counts") else logging.INFO, "%s", json.dumps(short, ensure_ascii=False))
+    refused = [describe_refusal(receipt) for receipt in receipts if receipt["verdict"] == "rejected"]
     for text in refused:
         log.error("%s", text)
     if code == REFUSED and not refused:
         refused = [f"{source}: 有数据被拒，但收据未写明 / data refused, but no receipt says which"]
-    return receipts, "\n".join(refused) or None
+    return [{"file": receipt["file"], "accepted": receipt["counts"]["accepted"]} for receipt in receipts], "\n".join(refused) or None
 
 
-def is_refused(receipt: dict[str, Any]) -> bool:
-    """Whether the whole file was kept out; quarantined rows of an accepted file do not count."""
-    return bool(receipt["verdict"] == "rejected")
+def may_have_landed(groups: Iterable[list[dict[str, Any]] | None], group_count: int) -> bool:
+    """Whether the groups brought rows into landing, as far as is known.
+
+    A group that says nothing broke half-way and may have landed files before it did: an idle build costs little, a missed one shows.
+    """
+    known = [group for group in groups if group is not None]
+    return len(known) < group_count or any(landed["accepted"] for group in known for landed in group)
 
 
-def count_landed(receipts: Iterable[dict[str, Any]]) -> int:
-    """How many files brought something into landing."""
-    return sum(1 for receipt in receipts if not is_refused(receipt))
-
-
-def describe_refusal(source: str, receipt: dict[str, Any]) -> str:
+def describe_refusal(receipt: dict[str, Any]) -> str:
     """One paragraph that names the delivery and each rule it broke, in Chinese and English."""
     reasons = [f"  {reason['code']}: {reason['message_zh']} / {reason['message_en']}" for reason in receipt["reasons"]]
-    return "\n".join([f"{source}: 文件被拒 / delivery refused: {receipt['file']}", *reasons])
+    return "\n".join([f"{receipt['source']}: 文件被拒 / delivery refused: {receipt['file']}", *reasons])
 
 
 def publish_release() -> dict[str, Any]:

@@ -12,9 +12,9 @@ from typing import Any
 
 import pendulum
 from airflow.providers.standard.operators.empty import EmptyOperator
-from airflow.sdk import DAG, TriggerRule, get_current_context, task
+from airflow.sdk import DAG, Param, TriggerRule, get_current_context, task
 from airflow.sdk.exceptions import AirflowSkipException
-from command import DataRefused, count_landed, find_deliveries, group_deliveries, land_deliveries
+from command import MOST_GROUPS, DataRefused, find_deliveries, group_deliveries, land_deliveries, may_have_landed
 from sources import list_sources, name_landing
 
 EVERY_MINUTES = 5
@@ -53,34 +53,35 @@ def make_landing(source: str) -> DAG:
         catchup=False,
         max_active_runs=1,
         default_args={"retries": 2, "retry_delay": timedelta(seconds=30), "retry_exponential_backoff": True},
+        params={
+            "groups": Param(MOST_GROUPS, type="integer", minimum=1, maximum=100, description="一次运行最多分几组 / most groups of one run")
+        },
         doc_md=DOC.format(source=source, minutes=EVERY_MINUTES),
         tags=["landing"],
     ) as dag:
 
         @task.short_circuit
         def find() -> list[list[str]]:
-            return group_deliveries(find_deliveries(source))
+            context: Any = get_current_context()
+            return group_deliveries(find_deliveries(source), context["params"]["groups"])
 
         @task(max_active_tis_per_dag=1, map_index_template="{{ label }}")
         def land(files: list[str]) -> None:
             context: Any = get_current_context()
             context["label"] = files[0] if len(files) == 1 else f"{files[0]} … {files[-1]}"
             run = context["ti"]
-            if run.map_index > 0 and run.xcom_pull(task_ids="land", key="receipts", map_indexes=run.map_index - 1) is None:
+            if run.map_index > 0 and run.xcom_pull(task_ids="land", key="landed", map_indexes=run.map_index - 1) is None:
                 raise AirflowSkipException("前一组未完成，文件留待下一次 / the group before did not end, the files wait for the next run")
-            if run.try_number > 1:
-                files = sorted(set(files) & set(find_deliveries(source)))
-            receipts, refused = land_deliveries(source, files) if files else ([], None)
-            run.xcom_push(key="receipts", value=receipts)
+            landed, refused = land_deliveries(source, files)
+            run.xcom_push(key="landed", value=landed)
             if refused:
                 raise DataRefused(refused)
 
         @task(trigger_rule=TriggerRule.ALL_DONE, outlets=[name_landing(source)])
         def announce(groups: list[list[str]]) -> None:
             run: Any = get_current_context()["ti"]
-            ended = run.xcom_pull(task_ids="land", key="receipts", map_indexes=range(len(groups)))
-            # A group without receipts broke half-way and may have landed files before: an idle build costs little, a missed one shows.
-            if len([receipts for receipts in ended if receipts is not None]) == len(groups) and not count_landed(sum(ended, [])):
+            ended = run.xcom_pull(task_ids="land", key="landed", map_indexes=range(len(groups)))
+            if not may_have_landed(ended, len(groups)):
                 raise AirflowSkipException("没有新数据入湖 / nothing new landed")
 
         groups = find()

@@ -11,7 +11,8 @@ import secrets
 import sys
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
+from warehouse.settings import ROOT
+
 DAGS = ROOT / "dags"
 USER = "admin"
 WRITER_POOL = "duckdb_writer"

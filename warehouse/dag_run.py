@@ -17,7 +17,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
-from warehouse.airflow_home import ROOT, AirflowError, describe_environment, prepare_database
+from warehouse.airflow_home import AirflowError, describe_environment, prepare_database
+from warehouse.settings import ROOT
 
 RELEASE_DAG = "build_release"
 # More rounds than this over one inbox means files that neither land nor leave.
@@ -54,10 +55,13 @@ class DagRuns:
         return 3 if self.release == "refused" else 0
 
 
-def run_dags(data: Path, sources: Iterable[str], progress: Callable[[Progress], None]) -> DagRuns:
+def run_dags(data: Path, sources: Iterable[str], progress: Callable[[Progress], None], groups: int = 1) -> DagRuns:
     """Run `land_<source>` for each source with files in its inbox, in the order given, then `build_release`.
 
-    A refused delivery is reported and stops nothing. Raises AirflowError when the process itself ended without a report.
+    `groups`: into how many mapped tasks a source's files are cut at most. One, because this loop takes mapped tasks in any order, and
+    a task whose predecessor has not run leaves its files for another round. A refused delivery is reported and stops nothing.
+
+    Raises AirflowError when the process itself ended without a report.
     """
     environment = describe_environment(data)
     runs = DagRuns(log_file=data.resolve() / "airflow" / "logs" / "run.log")
@@ -66,7 +70,7 @@ def run_dags(data: Path, sources: Iterable[str], progress: Callable[[Progress], 
     read_end, write_end = os.pipe()
     with runs.log_file.open("ab") as log:
         child = subprocess.Popen(
-            [sys.executable, "-m", "warehouse.dag_run", str(write_end), *waiting],
+            [sys.executable, "-m", "warehouse.dag_run", str(write_end), str(groups), *waiting],
             cwd=ROOT,
             env=environment,
             stdin=subprocess.DEVNULL,
@@ -161,17 +165,17 @@ def _add_listener(reporter: _Reporter) -> None:
     get_listener_manager().add_listener(Listener())
 
 
-def _run_dag(dag: Any, reporter: _Reporter) -> str:
+def _run_dag(dag: Any, reporter: _Reporter, conf: dict[str, Any]) -> str:
     # A person waits at the terminal: a program that breaks is shown at once, not tried again after half a minute.
     for task in dag.tasks:
         task.retries = 0
     reporter.report(dag.dag_id, "", -1, "running")
-    state = str(dag.test().state)
+    state = str(dag.test(run_conf=conf).state)
     reporter.report(dag.dag_id, "", -1, state)
     return state
 
 
-def _run_all(sources: list[str], reporter: _Reporter, data: Path) -> None:
+def _run_all(sources: list[str], groups: int, reporter: _Reporter, data: Path) -> None:
     from airflow.configuration import conf
     from airflow.dag_processing.dagbag import DagBag
 
@@ -183,15 +187,15 @@ def _run_all(sources: list[str], reporter: _Reporter, data: Path) -> None:
         raise SystemExit(f"DAG files do not import: {bag.import_errors}")
     _add_listener(reporter)
     for source in sources:
-        _empty_inbox(bag.dags[f"land_{source}"], reporter, data / "inbox" / source)
-    _run_dag(bag.dags[RELEASE_DAG], reporter)
+        _empty_inbox(bag.dags[f"land_{source}"], groups, reporter, data / "inbox" / source)
+    _run_dag(bag.dags[RELEASE_DAG], reporter, {})
 
 
-def _empty_inbox(dag: Any, reporter: _Reporter, inbox: Path) -> None:
+def _empty_inbox(dag: Any, groups: int, reporter: _Reporter, inbox: Path) -> None:
     # A run leaves files behind when a group before them broke; then nothing moves and another round would not help.
     for _ in range(MOST_ROUNDS):
         before = _list_names(inbox)
-        if not before or _run_dag(dag, reporter) != "success" or _list_names(inbox) == before:
+        if not before or _run_dag(dag, reporter, {"groups": groups}) != "success" or _list_names(inbox) == before:
             return
 
 
@@ -200,9 +204,9 @@ def _list_names(inbox: Path) -> list[str]:
 
 
 def main() -> None:
-    """The child process: file descriptor of the pipe, then the sources."""
+    """The child process: file descriptor of the pipe, most groups per source, then the sources."""
     with os.fdopen(int(sys.argv[1]), "w", encoding="utf-8") as pipe, suppress(BrokenPipeError):
-        _run_all(sys.argv[2:], _Reporter(pipe), Path(os.environ["TANLIAN_DATA"]))
+        _run_all(sys.argv[3:], int(sys.argv[2]), _Reporter(pipe), Path(os.environ["TANLIAN_DATA"]))
 
 
 if __name__ == "__main__":

@@ -1,0 +1,100 @@
+"""A command's exit code decides whether a task may be tried again; a refusal is told in full."""
+
+from __future__ import annotations
+
+import stat
+import sys
+from pathlib import Path
+
+import pytest
+from airflow.sdk.exceptions import AirflowException, AirflowFailException
+from command import DataRefused, find_deliveries, group_deliveries, land_deliveries, may_have_landed, publish_release, run_command
+
+from .conftest import answer_release, put_files
+
+
+@pytest.fixture
+def end_with(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """A function that makes `tanlian` run this Python line and nothing else."""
+
+    def make(line: str) -> None:
+        command = tmp_path / "ends"
+        command.write_text(f"#!{sys.executable}\nimport os, sys\n{line}\n", encoding="utf-8")
+        command.chmod(command.stat().st_mode | stat.S_IXUSR)
+        monkeypatch.setenv("TANLIAN_COMMAND", str(command))
+
+    return make
+
+
+@pytest.mark.parametrize(
+    ("line", "may_retry"),
+    [
+        ("sys.exit(1)", True),
+        ("os.kill(os.getpid(), 9)", True),
+        ("print('no json')", True),
+        ("sys.exit(99)", True),
+        ("sys.exit(2)", False),
+    ],
+)
+def test_only_a_broken_program_is_tried_again(end_with, line: str, may_retry: bool) -> None:
+    end_with(line)
+    with pytest.raises(AirflowException) as caught:
+        run_command("release")
+    assert isinstance(caught.value, AirflowFailException) is not may_retry
+
+
+@pytest.mark.parametrize("code", [0, 3])
+def test_an_answer_comes_back_with_its_code(end_with, code: int) -> None:
+    end_with(f"print('[1]'); sys.exit({code})")
+    assert run_command("release") == (code, [1])
+
+
+def test_much_output_on_both_streams_does_not_block(end_with) -> None:
+    end_with("sys.stderr.write(('x' * 99 + '\\n') * 2000); print('[' + '1,' * 200000 + '1]')")
+    assert len(run_command("release")[1]) == 200001
+
+
+def test_deliveries_are_found_in_received_order(data: Path) -> None:
+    put_files(data, "enterprise", {"2025-02.csv": "", "2024-12.csv": "", "2025-01.csv": ""})
+    assert find_deliveries("enterprise") == ["2024-12.csv", "2025-01.csv", "2025-02.csv"]
+
+
+@pytest.mark.parametrize(("count", "groups"), [(0, 0), (1, 1), (25, 1), (26, 2), (200, 8), (201, 8), (5000, 8)])
+def test_groups_are_few_and_keep_every_file_in_order(count: int, groups: int) -> None:
+    files = [f"{number:05}" for number in range(count)]
+    cut = group_deliveries(files, 8)
+    assert len(cut) == groups
+    assert [name for group in cut for name in group] == files
+    assert group_deliveries(files, 1) == ([files] if files else [])
+
+
+def test_a_refusal_names_the_delivery_and_the_rule_in_both_languages(data: Path) -> None:
+    put_files(data, "enterprise", {"1.csv": "good", "2.csv": "refused", "3.csv": "good"})
+    landed, refused = land_deliveries("enterprise", ["1.csv", "2.csv", "3.csv"])
+    assert landed == [{"file": "1.csv", "accepted": 1}, {"file": "2.csv", "accepted": 0}, {"file": "3.csv", "accepted": 1}]
+    assert refused is not None
+    for part in ("enterprise", "2.csv", "no_data_rows", "没有数据行", "no data rows"):
+        assert part in refused
+    assert "1.csv" not in refused
+
+
+def test_refused_without_a_receipt_is_still_a_refusal(end_with) -> None:
+    end_with("print('[]'); sys.exit(3)")
+    assert land_deliveries("enterprise", ["1.csv"])[1]
+
+
+def test_a_gate_that_stops_the_release_is_named_and_final(data: Path) -> None:
+    gates = [{"name": "marts.ets", "passed": True}, {"name": "marts.footprint", "passed": False}]
+    answer_release(data, 3, {"status": "refused", "gates": gates})
+    with pytest.raises(DataRefused, match=r"marts\.footprint") as caught:
+        publish_release()
+    assert isinstance(caught.value, AirflowFailException)
+    assert "marts.ets" not in str(caught.value)
+
+
+def test_something_landed_unless_every_group_says_no() -> None:
+    none, some = {"file": "1.csv", "accepted": 0}, {"file": "2.csv", "accepted": 7}
+    assert may_have_landed([[none], [none, some]], 2)
+    assert not may_have_landed([[none], [none]], 2)
+    assert may_have_landed([[none], None], 2)
+    assert may_have_landed([[none]], 2)
