@@ -1,5 +1,6 @@
-"""A landing DuckDB file for tests, made as docs/architecture.md ("A landed row") describes, and `dbt build` run on it as the warehouse does."""
+"""A landing DuckDB file for tests, as docs/architecture.md ("A landed row") describes it, and `dbt build` on it as the warehouse does."""
 
+import functools
 import os
 import shutil
 import subprocess
@@ -52,21 +53,25 @@ def create_empty_landing(warehouse: Path) -> None:
             connection.execute(f"create view landing.{source} as select {nothing} where false")
 
 
-def create_world_landing(warehouse: Path, world: Path) -> None:
-    """The clean world's rows; of equal keys the first received stays, which is all that a world without faults asks for."""
+def create_world_landing(warehouse: Path, world: Path, shuffled: bool = False) -> None:
+    """The clean world's rows; of equal keys the first received stays, which is all that a world without faults asks for.
+
+    `shuffled` stores the same rows in another order, as other files or more threads would.
+    """
     with duckdb.connect(str(warehouse)) as connection:
         connection.execute("create schema landing")
         connection.execute(
-            "create temp table manifest as select cast(sequence as bigint) as sequence, cast(received_on as date) as received_on, source, file"
+            "create temp table manifest as"
+            " select cast(sequence as bigint) as sequence, cast(received_on as date) as received_on, source, file"
             " from read_csv(?, all_varchar = true)",
             [str(world / "manifest.csv")],
         )
         for source, columns in read_source_columns().items():
             if source in KEYS:
-                connection.execute(select_landed(source, columns), [str(world / "inbox" / source / "*.csv")])
+                connection.execute(select_landed(source, columns, shuffled), [str(world / "inbox" / source / "*.csv")])
 
 
-def select_landed(source: str, columns: dict[str, str]) -> str:
+def select_landed(source: str, columns: dict[str, str], shuffled: bool) -> str:
     """SQL that types one source's files; the instant of receipt is the sequence's second of the local day, in UTC."""
     lineage = {
         "_delivery_id": "received.file",
@@ -77,13 +82,14 @@ def select_landed(source: str, columns: dict[str, str]) -> str:
         "_extra": "cast(null as varchar)",
     }
     typed = ", ".join(f"{lineage.get(name) or f'cast(received.{name} as {kind})'} as {name}" for name, kind in columns.items())
+    order = "hash(received.file, received.row_number)" if shuffled else "manifest.sequence, received.row_number"
     return (
         f"create table landing.{source} as"
         " with read as (select *, parse_filename(filename) as file from read_csv(?, all_varchar = true, filename = true)),"
         " received as (select *, row_number() over (partition by file) as row_number from read)"
         f" select {typed} from received inner join manifest on received.file = manifest.file and manifest.source = '{source}'"
         f" qualify row_number() over (partition by {', '.join('received.' + key for key in KEYS[source])}"
-        " order by manifest.sequence, received.row_number) = 1"
+        f" order by manifest.sequence, received.row_number) = 1 order by {order}"
     )
 
 
@@ -112,13 +118,13 @@ def run_dbt(scratch: Path, warehouse: Path, seeds: Path, threads: int, *argument
     return Build(warehouse, done.returncode, done.stdout + done.stderr)
 
 
-def build_warehouse(scratch: Path, world: Path | None, threads: int, *arguments: str) -> Build:
+def build_warehouse(scratch: Path, world: Path | None, threads: int, *arguments: str, shuffled: bool = False) -> Build:
     """Landing, seeds and `dbt build` in a folder of their own."""
     warehouse = scratch / "warehouse.duckdb"
     if world is None:
         create_empty_landing(warehouse)
     else:
-        create_world_landing(warehouse, world)
+        create_world_landing(warehouse, world, shuffled)
     return run_dbt(scratch, warehouse, copy_seeds(scratch / "seeds", world), threads, "build", *arguments)
 
 
@@ -129,17 +135,22 @@ def empty_build(tmp_path_factory: pytest.TempPathFactory) -> Build:
 
 
 @pytest.fixture(scope="session")
-def world_build(tmp_path_factory: pytest.TempPathFactory) -> Callable[[int], Build]:
-    """The acceptance world built with a given number of threads, once per number."""
+def world_builds(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Build]:
+    """The acceptance world built once per number of threads and order of rows, without the unit tests, as production does."""
     if not WORLD.is_dir():
         pytest.skip(f"the acceptance world is not here: {WORLD}")
-    builds: dict[int, Build] = {}
 
-    def build(threads: int) -> Build:
-        if threads not in builds:
-            scratch = tmp_path_factory.mktemp(f"world_{threads}")
-            builds[threads] = build_warehouse(scratch, WORLD, threads, "--exclude-resource-type", "unit_test")
-        assert builds[threads].returncode == 0, builds[threads].output
-        return builds[threads]
+    @functools.cache
+    def build(threads: int, shuffled: bool = False) -> Build:
+        scratch = tmp_path_factory.mktemp(f"world_{threads}_{shuffled}")
+        done = build_warehouse(scratch, WORLD, threads, "--exclude-resource-type", "unit_test", shuffled=shuffled)
+        assert done.returncode == 0, done.output
+        return done
 
     return build
+
+
+@pytest.fixture(scope="session")
+def world_warehouse(world_builds: Callable[..., Build]) -> Path:
+    """The acceptance world's warehouse file."""
+    return world_builds(2).warehouse

@@ -83,7 +83,7 @@ candidates as (
         on
             geography_steps.activity_code = published_factors.activity_code
             and geography_steps.factor_geography_code = published_factors.geography_code
-            and published_factors.valid_from <= geography_steps.period_end
+            and geography_steps.period_end >= published_factors.valid_from
             and (published_factors.valid_to is null or geography_steps.period_end < published_factors.valid_to)
     left join activity
         on geography_steps.activity_code = activity.activity_code
