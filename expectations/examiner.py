@@ -17,9 +17,9 @@ from typing import Any, ClassVar
 import great_expectations as gx
 from great_expectations.compatibility import pydantic
 from great_expectations.core import ExpectationSuite, RunIdentifier
-from great_expectations.data_context.types.base import DataContextConfig
+from great_expectations.data_context.types.base import DataContextConfig, ProgressBarsConfig
 from great_expectations.data_context.types.resource_identifiers import ExpectationSuiteIdentifier, ValidationResultIdentifier
-from great_expectations.expectations import ExpectTableRowCountToEqual, UnexpectedRowsExpectation
+from great_expectations.expectations.core import ExpectTableRowCountToEqual, UnexpectedRowsExpectation
 
 from expectations.check import Check, Limits
 
@@ -50,7 +50,12 @@ class ExpectNothingBroken(UnexpectedRowsExpectation):
         examined, broken = int(examined), int(broken)
         return {
             "success": broken == 0 and (examined > 0 or self.may_be_empty),
-            "result": {"observed_value": str(evidence or ""), "element_count": examined, "unexpected_count": broken},
+            "result": {
+                "observed_value": str(evidence or ""),
+                "element_count": examined,
+                "unexpected_count": broken,
+                "unexpected_percent": 100 * broken / examined if examined else 0.0,
+            },
         }
 
 
@@ -92,7 +97,7 @@ def _configure(docs: Path | None) -> DataContextConfig:
         checkpoint_store_name="checkpoints",
         data_docs_sites={} if docs is None else {"gates": site},
         analytics_enabled=False,
-        progress_bars={"globally": False},
+        progress_bars=ProgressBarsConfig(globally=False),
     )
 
 
@@ -108,13 +113,14 @@ class Examiner:
         self._docs = docs
         self._keep = keep
         self._context = gx.get_context(project_config=_configure(docs), mode="ephemeral")
-        self._source = self._context.data_sources.add_sql(
-            "duckdb",
+        options: dict[str, Any] = {
             # A name of its own: connections of one process share a named in-memory database.
-            connection_string=f"duckdb:///:memory:gate_{uuid.uuid4().hex}",
-            create_temp_table=False,
-            kwargs={"isolation_level": "AUTOCOMMIT", "skip_autocommit_rollback": True},
-        )
+            "connection_string": f"duckdb:///:memory:gate_{uuid.uuid4().hex}",
+            "create_temp_table": False,
+            # Great Expectations fetches after the connection went back to the pool, where a rollback would clear DuckDB's result.
+            "kwargs": {"isolation_level": "AUTOCOMMIT", "skip_autocommit_rollback": True},
+        }
+        self._source = self._context.data_sources.add_sql("duckdb", **options)
         # Held open for as long as the examiner lives: the in-memory database goes with its last connection.
         self._held = self._source.get_engine().raw_connection()
         self._batches: dict[str, Any] = {}
@@ -133,7 +139,7 @@ class Examiner:
 
     def _express(self, check: Check, limits: Limits) -> Any:
         threshold = limits.of(check.code)
-        described = {
+        described: dict[str, Any] = {
             "severity": threshold.severity,
             "meta": {"check": check.code},
             "description": f"{check.code}: {threshold.message.en} / {threshold.message.zh} ({threshold.reason.en} / {threshold.reason.zh})",

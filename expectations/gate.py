@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
 MARTS = Path(__file__).parent / "marts"
 BUILD_SCHEMAS = ("marts", "intermediate", "staging", "landing", "reference")
-ALLOWED_VERDICTS = ("accepted", "duplicate", "quarantined", "waiting")
 
 
 @dataclass(frozen=True)
@@ -93,12 +92,13 @@ def _weigh(finding: Finding, limits: Limits) -> Failure | None:
     threshold = limits.of(finding.code)
     if finding.error is not None or finding.examined is None:
         # Whatever the check was for, a gate that cannot ask its question must not open.
-        crashed = _fail("check_crashed", f"{finding.code}: {finding.error or finding.evidence}")
-        return crashed
+        return _fail("check_crashed", f"{finding.code}: {finding.error or finding.evidence}")
     return Failure(finding.code, threshold.severity, threshold.message, finding.evidence)
 
 
-def _decide(suite: str, planned: Iterable[str], findings: Sequence[Finding], rows: int, limits: Limits, extra: Sequence[Failure], seconds: float) -> GateResult:
+def _decide(
+    limits: Limits, *, planned: Iterable[str], findings: Sequence[Finding], rows: int, extra: Sequence[Failure], started: float
+) -> GateResult:
     """Put a result together. `planned` comes from the thresholds, so that a suite which lost a check is noticed."""
     failures = [failure for failure in (_weigh(finding, limits) for finding in findings) if failure]
     missing = sorted(set(planned) - {finding.code for finding in findings})
@@ -110,7 +110,8 @@ def _decide(suite: str, planned: Iterable[str], findings: Sequence[Finding], row
     failures.extend(extra)
     failures.sort(key=lambda failure: failure.severity)  # critical sorts before warning
     blocked = any(failure.severity == "critical" for failure in failures)
-    return GateResult(suite, not blocked and checks > 0 and rows > 0, checks, rows, tuple(failures), round(seconds, 4))
+    success = not blocked and checks > 0 and rows > 0
+    return GateResult(limits.suite, success, checks, rows, tuple(failures), round(time.perf_counter() - started, 4))
 
 
 class Gatekeeper:
@@ -158,7 +159,7 @@ class Gatekeeper:
         findings = self._examiner.examine(suite, "delivery.landing", checks, limits) if checks else []
         extra.extend(_note_nothing_compared(findings, limits) if has_previous else ())
         rows = next((finding.examined or 0 for finding in findings if finding.code == "conservation"), 0)
-        return _decide(suite, planned, findings, rows, limits, extra, time.perf_counter() - started)
+        return _decide(limits, planned=planned, findings=findings, rows=rows, extra=extra, started=started)
 
     def _show_delivery(self, candidate: Candidate) -> None:
         types = candidate.contract.landing_types()
@@ -266,7 +267,7 @@ class Gatekeeper:
         self._examiner.run(f"create or replace view marts.examined as {_count_rows(module.MARTS if module else (), columns)}")
         findings = self._examiner.examine(suite, "marts.examined", checks, limits) if checks else []
         rows = next((finding.examined or 0 for finding in findings if finding.code == "marts_filled"), 0)
-        return _decide(suite, planned, findings, rows, limits, extra, time.perf_counter() - started)
+        return _decide(limits, planned=planned, findings=findings, rows=rows, extra=extra, started=started)
 
     # --- Data Docs ----------------------------------------------------------------------------------------------------------------
 
@@ -281,10 +282,10 @@ def _read_parquet(path: Path) -> str:
 
 def _count_rows(marts: Sequence[str], columns: dict[str, dict[str, str]]) -> str:
     """A view with the rows of each mart; one that is missing counts as empty, which no gate passes."""
-    counts = [
-        f"select {quote_text(mart)} as mart, " + (f"count(*) as row_count from marts.{mart}" if f"marts.{mart}" in columns else "0 as row_count")
-        for mart in marts
-    ]
+    counts = []
+    for mart in marts:
+        counted = f"count(*) as row_count from marts.{mart}" if f"marts.{mart}" in columns else "0 as row_count"
+        counts.append(f"select {quote_text(mart)} as mart, {counted}")
     return " union all ".join(counts) or "select '' as mart, 0 as row_count where false"
 
 

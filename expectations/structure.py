@@ -22,7 +22,8 @@ def count_faults(faults: Iterable[tuple[str, str]], view: str) -> str:
     broken = " + ".join(f"f{place}" for place in range(len(named)))
     evidence = ", ".join(f"case when f{place} > 0 then {quote_text(name + ': ')} || f{place} end" for place, (name, _) in enumerate(named))
     return (
-        f"select examined, {broken} as broken, concat_ws(', ', {evidence}) as evidence from (select count(*) as examined, {counts} from {view})"
+        f"select examined, {broken} as broken, concat_ws(', ', {evidence}) as evidence"
+        f" from (select count(*) as examined, {counts} from {view})"
     )
 
 
@@ -77,18 +78,22 @@ def _check_key(contract: Contract, may_be_empty: bool) -> Check:
 
 
 def _check_lineage(delivery_id: str, may_be_empty: bool) -> Check:
-    condition = (
-        f"landing._delivery_id is distinct from {quote_text(delivery_id)} or landing._row_number is null"
-        " or verdicts.verdict is distinct from 'accepted' or landing.copies > 1"
-    )
-    shown = "'row ' || coalesce(landing._row_number, verdicts._row_number)"
+    foreign = f"landing._delivery_id is distinct from {quote_text(delivery_id)}"
+    examples = list_examples("'row ' || landing._row_number", f"({foreign} or accepted._row_number is null)")
     return Check(
         "lineage",
-        f"select count(*) as examined, count(*) filter (where {condition}) as broken, {list_examples(shown, condition)} as evidence"
-        " from (select _row_number, min(_delivery_id) as _delivery_id, count(*) + count(distinct _delivery_id) - 1 as copies"
-        " from delivery.landing group by _row_number) as landing"
-        " full join (select _row_number, verdict from delivery.verdicts where verdict = 'accepted') as verdicts"
-        " on landing._row_number = verdicts._row_number",
+        "select landed as examined,"
+        " foreign_rows + (landed - distinct_rows) + (landed - matched) + greatest(accepted - matched, 0) as broken,"
+        " concat_ws(', ', case when foreign_rows > 0 then foreign_rows || ' rows of another delivery' end,"
+        " case when landed > distinct_rows then landed - distinct_rows || ' row numbers repeated' end,"
+        " case when landed > matched then landed - matched || ' rows that were not accepted' end,"
+        " case when accepted > matched then accepted - matched || ' accepted rows that are not there' end, examples) as evidence"
+        " from (select count(*) as landed, count(distinct landing._row_number) as distinct_rows, count(accepted._row_number) as matched,"
+        f" count(*) filter (where {foreign}) as foreign_rows, {examples} as examples"
+        " from delivery.landing as landing"
+        " left join (select distinct _row_number from delivery.verdicts where verdict = 'accepted') as accepted"
+        " on landing._row_number = accepted._row_number)"
+        " cross join (select count(*) as accepted from delivery.verdicts where verdict = 'accepted')",
         may_be_empty,
     )
 

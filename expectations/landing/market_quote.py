@@ -46,7 +46,8 @@ def _check_days(limits: Limits) -> Check:
         " gaps as (select steps.*, len(list_filter(generate_series(day_before + interval 1 day, trade_date - interval 1 day,"
         " interval 1 day), lambda day : isodow(day) < 6)) as weekdays_between from steps join daily using (market, instrument)"
         " where day_before is not null)"
-        f" select count(*) as examined, count(*) filter (where {condition}) as broken, {list_examples(shown, condition)} as evidence from gaps",
+        f" select count(*) as examined, count(*) filter (where {condition}) as broken, {list_examples(shown, condition)} as evidence"
+        " from gaps",
         may_be_empty=True,  # no instrument may be quoted daily
     )
 
