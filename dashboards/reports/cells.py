@@ -22,7 +22,11 @@ with cells as (
     group by all
 ),
 ranked as (
-    select *, row_number() over (partition by product_code order by has_benchmark desc, total_t_co2e desc nulls last, boundary, gwp_set) as place
+    select
+        *,
+        row_number() over (
+            partition by product_code order by has_benchmark desc, total_t_co2e desc nulls last, boundary, gwp_set
+        ) as place
     from cells
 )
 select * exclude (place)

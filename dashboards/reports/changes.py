@@ -42,7 +42,7 @@ def count_changes(releases: Releases, mart: str) -> Row:
 
 def build_mart_changes(releases: Releases) -> Exhibit:
     if not releases.has_previous:
-        return make_exhibit("changes", say("changes_first"), say("changes_first_note"), ", ".join(KEYS), None)
+        return make_exhibit("changes", say("changes_first"), say("changes_first_note"), ", ".join(KEYS))
     rows = [count_changes(releases, mart) for mart in KEYS]
     touched = [row for row in rows if row["added"] or row["gone"] or row["changed"]]
     title = say(
@@ -57,7 +57,7 @@ def build_mart_changes(releases: Releases) -> Exhibit:
         [say(f"column_{c}") for c in ("mart", "rows_now", "rows_before", "added", "gone", "changed")],
         [[put_text(row["mart"]), *(put_number(row[n]) for n in ("now_count", "before_count", "added", "gone", "changed"))] for row in rows],
     )
-    return make_exhibit("changes", title, say("changes_note"), ", ".join(KEYS), None, table, is_table_open=True)
+    return make_exhibit("changes", title, say("changes_note"), ", ".join(KEYS), table=table, is_table_open=True)
 
 
 def build_mean_changes(releases: Releases) -> Exhibit | None:
@@ -79,7 +79,7 @@ def build_mean_changes(releases: Releases) -> Exhibit | None:
     )
     source = f"footprint__sectors_by_year (province_code = {COUNTRY})"
     if not rows:
-        return make_exhibit("moved", say("moved_nothing"), say("moved_nothing_note"), source, None)
+        return make_exhibit("moved", say("moved_nothing"), say("moved_nothing_note"), source)
     table = make_table(
         [say(f"column_{c}") for c in ("product", "scope", "unit", "year", "mean_previous", "mean", "difference", "relative")],
         [
@@ -97,4 +97,4 @@ def build_mean_changes(releases: Releases) -> Exhibit | None:
         ],
     )
     title = say("moved_finding", moved=rows[0]["moved"], product=name_product(rows[0]), year=rows[0]["reporting_year"])
-    return make_exhibit("moved", title, say("moved_note"), source, None, table, is_table_open=True)
+    return make_exhibit("moved", title, say("moved_note"), source, table=table, is_table_open=True)

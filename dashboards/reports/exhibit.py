@@ -6,13 +6,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from altair.utils.schemapi import debug_mode
 from markupsafe import Markup
 
 from dashboards.reports.numbers import write_fixed, write_number, write_share
 from dashboards.reports.svg import draw_svg
 from dashboards.reports.wording import LANGUAGES, Language, Text, same
 
-Draw = Callable[[Language], dict[str, Any]]
+Draw = Callable[[Language], list[dict[str, Any]]]
 
 
 @dataclass(frozen=True)
@@ -39,16 +40,23 @@ class Exhibit:
     title: Text
     note: Text
     source: str
-    drawings: dict[str, Markup]
+    drawings: dict[str, list[Markup]]
     table: Table | None = None
     is_table_open: bool = False
 
 
 def make_exhibit(
-    code: str, title: Text, note: Text, source: str, draw: Draw | None, table: Table | None = None, *, is_table_open: bool = False
+    code: str, title: Text, note: Text, source: str, draw: Draw | None = None, *, table: Table | None = None, is_table_open: bool = False
 ) -> Exhibit:
-    drawings = {language: draw_svg(draw(language), f"{code}-{language}", title[language]) for language in LANGUAGES} if draw else {}
+    drawings = {language: draw_panels(draw, code, title, language) for language in LANGUAGES} if draw else {}
     return Exhibit(code, title, note, source, drawings, table, is_table_open)
+
+
+def draw_panels(draw: Draw, code: str, title: Text, language: Language) -> list[Markup]:
+    # The drawings' grammar is checked once, by the tests: checking it against altair's schema at each run doubles the time.
+    with debug_mode(False):
+        specs = draw(language)
+    return [draw_svg(spec, f"{code}-{language}-{place}", title[language]) for place, spec in enumerate(specs, 1)]
 
 
 def make_table(columns: list[Text], rows: list[list[Cell]]) -> Table:

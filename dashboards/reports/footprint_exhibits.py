@@ -7,7 +7,7 @@ from dashboards.reports.cells import CELL, COUNTRY, list_leading_cells, name_pro
 from dashboards.reports.exhibit import Exhibit, make_exhibit, make_table, put_number, put_share, put_text
 from dashboards.reports.numbers import write_number, write_share
 from dashboards.reports.release_file import Releases, Row
-from dashboards.reports.wording import Text, join_texts, say
+from dashboards.reports.wording import Text, say
 
 SECTORS, BENCHMARKS, PRODUCTS = "footprint__sectors_by_year", "footprint__benchmarks_by_year", "footprint__products"
 PANELS = 6
@@ -20,10 +20,13 @@ def build_trends(releases: Releases, year: int | None) -> Exhibit:
     cells = [rows for rows in cells if rows]
     source = f"{SECTORS} (province_code = {COUNTRY})"
     if not cells or year is None:
-        return make_exhibit("trend", say("trend_none"), say("nothing_to_draw"), source, None)
+        return make_exhibit("trend", say("trend_none"), say("nothing_to_draw"), source)
     rows = [row for cell in cells for row in cell]
     table = make_table(
-        [say(f"column_{c}") for c in ("product", "scope", "unit", "year", "enterprises", "disclosures", "mean", "p10", "p50", "p90", "yoy")],
+        [
+            say(f"column_{c}")
+            for c in ("product", "scope", "unit", "year", "enterprises", "disclosures", "mean", "p10", "p50", "p90", "yoy")
+        ],
         [
             [
                 put_text(name_product(row)),
@@ -42,7 +45,7 @@ def build_trends(releases: Releases, year: int | None) -> Exhibit:
         ],
     )
     return make_exhibit(
-        "trend", find_trend(cells, year), say("trend_note"), source, lambda language: charts.draw_trends(cells, language), table
+        "trend", find_trend(cells, year), say("trend_note"), source, lambda language: charts.draw_trends(cells, language), table=table
     )
 
 
@@ -102,7 +105,7 @@ def build_provinces(releases: Releases, year: int | None) -> Exhibit:
     )
     source = f"{SECTORS} (reporting_year = {year})"
     if not chosen:
-        return make_exhibit("provinces", say("provinces_none"), say("nothing_to_draw"), SECTORS, None)
+        return make_exhibit("provinces", say("provinces_none"), say("nothing_to_draw"), SECTORS)
     cells = [read_provinces(releases, cell, year) for cell in chosen]
     table = make_table(
         [say(f"column_{c}") for c in ("product", "scope", "unit", "province", "enterprises", "mean", "total")],
@@ -133,7 +136,9 @@ def build_provinces(releases: Releases, year: int | None) -> Exhibit:
         low=name_province(low),
         ratio=f"{ratio:.2f}" if ratio is not None else "—",
     )
-    return make_exhibit("provinces", title, say("provinces_note"), source, lambda language: charts.draw_provinces(cells, language), table)
+    return make_exhibit(
+        "provinces", title, say("provinces_note"), source, lambda language: charts.draw_provinces(cells, language), table=table
+    )
 
 
 def read_provinces(releases: Releases, cell: Row, year: int | None) -> tuple[Row, list[Row]]:
@@ -168,7 +173,7 @@ def build_parts(releases: Releases, year: int | None) -> Exhibit:
         year,
     )
     if not rows or year is None:
-        return make_exhibit("parts", say("parts_none"), say("nothing_to_draw"), SECTORS, None)
+        return make_exhibit("parts", say("parts_none"), say("nothing_to_draw"), SECTORS)
     table = make_table(
         [say(f"column_{c}") for c in ("product", "scope", "unit", "mean_before", "within", "mix", "entry_exit", "yoy", "mean", "relative")],
         [
@@ -190,7 +195,7 @@ def build_parts(releases: Releases, year: int | None) -> Exhibit:
     leader = max(led, key=lambda part: led[part])
     title = say("parts_finding", year=year, shown=len(rows), count=led[leader], part=say(f"part_{leader}"))
     source = f"{SECTORS} (reporting_year = {year}, province_code = {COUNTRY})"
-    return make_exhibit("parts", title, say("parts_note"), source, lambda language: charts.draw_parts(rows, language), table)
+    return make_exhibit("parts", title, say("parts_note"), source, lambda language: charts.draw_parts(rows, language), table=table)
 
 
 def build_benchmark_coverage(releases: Releases, year: int | None) -> Exhibit:
@@ -207,10 +212,10 @@ def build_benchmark_coverage(releases: Releases, year: int | None) -> Exhibit:
     )
     current = next((row for row in rows if row["reporting_year"] == year), None)
     if current is None:
-        return make_exhibit("coverage", say("coverage_none"), say("nothing_to_draw"), BENCHMARKS, None)
+        return make_exhibit("coverage", say("coverage_none"), say("nothing_to_draw"), BENCHMARKS)
     total = current["benchmarked"] + current["narrow"]
     title = say("coverage_finding", year=year, count=current["benchmarked"], total=total)
-    kinds = [("benchmarked", say("kind_benchmarked"), charts.BLUE), ("narrow", say("kind_narrow"), charts.TIER_COLOURS[4])]
+    kinds = [("benchmarked", say("kind_benchmarked"), charts.BLUE), ("narrow", say("kind_narrow"), charts.PALE)]
     unit = say("unit_cells")
     return make_exhibit(
         "coverage", title, say("coverage_note"), BENCHMARKS, lambda language: charts.draw_stack(rows, kinds, language, unit)
@@ -232,12 +237,12 @@ def build_tiers(releases: Releases, year: int | None) -> Exhibit:
     )
     current = next((row for row in rows if row["reporting_year"] == year), None)
     if current is None:
-        return make_exhibit("tiers", say("tiers_none"), say("nothing_to_draw"), "footprint__product_tiers", None)
+        return make_exhibit("tiers", say("tiers_none"), say("nothing_to_draw"), "footprint__product_tiers")
     tiered = sum(current[f"tier_{n}"] for n in range(1, 5))
     total = tiered + current["untiered"]
     title = say("tiers_finding", year=year, tiered=write_number(tiered), total=write_number(total), share=write_share(tiered / total))
     kinds = [(f"tier_{n}", say("kind_tier", tier=n), charts.TIER_COLOURS[n - 1]) for n in range(1, 5)]
-    kinds.append(("untiered", say("kind_untiered"), charts.TIER_COLOURS[4]))
+    kinds.append(("untiered", say("kind_untiered"), charts.PALE))
     unit = say("unit_disclosures")
     return make_exhibit(
         "tiers", title, say("tiers_note"), "footprint__product_tiers", lambda language: charts.draw_stack(rows, kinds, language, unit)
@@ -266,7 +271,7 @@ def build_benchmark_table(releases: Releases, year: int | None) -> Exhibit:
         year,
     )
     if not rows:
-        return make_exhibit("benchmarks", say("benchmarks_none"), say("nothing_to_draw"), BENCHMARKS, None)
+        return make_exhibit("benchmarks", say("benchmarks_none"), say("nothing_to_draw"), BENCHMARKS)
     names = ("product", "scope", "unit", "enterprises", "p20", "p50", "p80", "tier_1", "tier_2", "tier_3", "tier_4")
     table = make_table(
         [say(f"column_{c}") for c in names],
@@ -285,7 +290,7 @@ def build_benchmark_table(releases: Releases, year: int | None) -> Exhibit:
     widest = max(rows, key=lambda row: (row["p80_kg_co2e"] / row["p20_kg_co2e"]) if row["p20_kg_co2e"] else 0)
     ratio = widest["p80_kg_co2e"] / widest["p20_kg_co2e"] if widest["p20_kg_co2e"] else None
     title = say("benchmarks_finding", year=year, product=name_product(widest), ratio=f"{ratio:.2f}" if ratio else "—")
-    return make_exhibit("benchmarks", title, say("benchmarks_note"), BENCHMARKS, None, table, is_table_open=True)
+    return make_exhibit("benchmarks", title, say("benchmarks_note"), BENCHMARKS, table=table, is_table_open=True)
 
 
 def build_recalculation(releases: Releases, year: int | None) -> Exhibit:
@@ -304,7 +309,7 @@ def build_recalculation(releases: Releases, year: int | None) -> Exhibit:
     )
     current = next((row for row in rows if row["reporting_year"] == year), None)
     if current is None:
-        return make_exhibit("recalculation", say("recalculation_none"), say("nothing_to_draw"), PRODUCTS, None)
+        return make_exhibit("recalculation", say("recalculation_none"), say("nothing_to_draw"), PRODUCTS)
     complete = current["agreeing"] + current["discrepant"]
     total = complete + current["partial"] + current["unpriced"]
     title = say(
@@ -314,7 +319,7 @@ def build_recalculation(releases: Releases, year: int | None) -> Exhibit:
         discrepant=write_number(current["discrepant"]),
         complete=write_number(complete),
     )
-    colours = {"agreeing": charts.SKY, "discrepant": charts.VERMILION, "partial": charts.ORANGE, "unpriced": charts.TIER_COLOURS[4]}
+    colours = {"agreeing": charts.SKY, "discrepant": charts.VERMILION, "partial": charts.ORANGE, "unpriced": charts.PALE}
     kinds = [(kind, say(f"kind_{kind}"), colour) for kind, colour in colours.items()]
     unit = say("unit_disclosures")
     return make_exhibit(
@@ -336,16 +341,18 @@ def build_verification(releases: Releases, year: int | None) -> Exhibit:
     )
     current = next((row for row in rows if row["reporting_year"] == year), None)
     if current is None:
-        return make_exhibit("verification", say("verification_none"), say("nothing_to_draw"), PRODUCTS, None)
+        return make_exhibit("verification", say("verification_none"), say("nothing_to_draw"), PRODUCTS)
     total = current["verified"] + current["unverified"]
     shares = [row["verified"] / (row["verified"] + row["unverified"]) for row in rows]
-    title = say("verification_finding", year=year, share=write_share(current["verified"] / total), first=rows[0]["reporting_year"], then=write_share(shares[0]))
-    kinds = [("verified", say("kind_verified"), charts.GREEN), ("unverified", say("kind_unverified"), charts.TIER_COLOURS[4])]
+    title = say(
+        "verification_finding",
+        year=year,
+        share=write_share(current["verified"] / total),
+        first=rows[0]["reporting_year"],
+        then=write_share(shares[0]),
+    )
+    kinds = [("verified", say("kind_verified"), charts.GREEN), ("unverified", say("kind_unverified"), charts.PALE)]
     unit = say("unit_disclosures")
     return make_exhibit(
         "verification", title, say("verification_note"), PRODUCTS, lambda language: charts.draw_stack(rows, kinds, language, unit)
     )
-
-
-def name_shown(cells: list[Row]) -> Text:
-    return join_texts([name_product(cell) for cell in cells])

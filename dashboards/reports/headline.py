@@ -90,7 +90,8 @@ def compare_releases(releases: Releases, now: float | None, then: float | None, 
         return Change(None, unit, say("first_release"), say("first_release_basis"))
     if now is None or then is None:
         return Change(None, unit, same(ABSENT), say("not_in_previous_release"))
-    return compare(now, then, unit, say("since_previous_release"), write)
+    basis = say("since_previous_release")
+    return Change(0, unit, say("unchanged"), basis) if now == then else compare(now, then, unit, basis, write)
 
 
 def write_signed_count(value: float) -> Text:
@@ -111,10 +112,12 @@ def count_disclosures(releases: Releases, year: int | None) -> Figure:
         return releases.read(sql, year)[0]
 
     now = read("now")
-    unit = say("unit_disclosures")
+    unit = say("unit_disclosure" if now["disclosures"] == 1 else "unit_disclosures")
     comparison = None
     if year is not None:
-        basis = say("years_disclosures", year=year, count=write_number(now["this_year"]), before=year - 1, earlier=write_number(now["last_year"]))
+        basis = say(
+            "years_disclosures", year=year, count=write_number(now["this_year"]), before=year - 1, earlier=write_number(now["last_year"])
+        )
         comparison = compare(now["this_year"], now["last_year"], unit, basis, write_signed_count)
     verified = write_share(now["verified"] / now["disclosures"] if now["disclosures"] else None)
     return Figure(
@@ -143,7 +146,7 @@ def count_benchmarked_products(releases: Releases, year: int | None) -> Figure:
         return releases.read(sql, of_year)[0]
 
     now = read("now", year)
-    unit = say("unit_products")
+    unit = say("unit_product" if now["benchmarked"] == 1 else "unit_products")
     comparison = None
     if year is not None:
         earlier = read("now", year - 1)["benchmarked"]
@@ -181,7 +184,11 @@ def find_largest_move(releases: Releases, year: int | None) -> Figure:
         return say_nothing(releases, "largest_mean_move", "headline_move", "footprint__sectors_by_year")
     unit = name_unit(row)
     before = releases.read_one(
-        f"select weighted_mean_kg_co2e from before.footprint__sectors_by_year where ({CELL}, reporting_year, province_code) = ($1, $2, $3, $4, $5)",
+        f"""
+        select weighted_mean_kg_co2e
+        from before.footprint__sectors_by_year
+        where ({CELL}, reporting_year, province_code) = ($1, $2, $3, $4, $5)
+        """,
         *(row[name] for name in ("product_code", "boundary", "gwp_set", "reporting_year", "province_code")),
     )
     part = name_largest_part(row)

@@ -37,7 +37,7 @@ def build_price(releases: Releases) -> Exhibit:
     chosen = choose_instrument(releases)
     rows = read_days(releases, chosen) if chosen else []
     if not rows or chosen is None:
-        return make_exhibit("price", say("price_none"), say("nothing_to_draw"), DAYS, None)
+        return make_exhibit("price", say("price_none"), say("nothing_to_draw"), DAYS)
     last = rows[-1]
     high, low = max(rows, key=lambda row: row["close_cny_per_t"]), min(rows, key=lambda row: row["close_cny_per_t"])
     volatility = last["volatility_30d"]
@@ -74,7 +74,7 @@ def build_price(releases: Releases) -> Exhibit:
     )
     drawn = thin_out(rows)
     return make_exhibit(
-        "price", title, note, source, lambda language: charts.draw_price(drawn, language), table, is_table_open=bool(table.rows)
+        "price", title, note, source, lambda language: charts.draw_price(drawn, language), table=table, is_table_open=bool(table.rows)
     )
 
 

@@ -16,12 +16,12 @@ def write_number(value: float | int | None, *, signed: bool = False) -> str:
     """Four significant digits for measured figures, all digits for whole counts and for what is above 1,000."""
     if value is None:
         return ABSENT
-    if isinstance(value, int):
-        text = f"{abs(value):,}"
+    if isinstance(value, int) or value == 0:
+        text = f"{abs(int(value)):,}"
     else:
         size = abs(value)
         decimals = 0 if size >= 1000 else 1 if size >= 100 else 2 if size >= 10 else 3 if size >= 1 else 4
-        text = f"{size:,.{decimals}f}" if size >= 0.001 or size == 0 else f"{size:.2e}"
+        text = f"{size:,.{decimals}f}" if size >= 0.001 else f"{size:.2e}"
     return put_sign(text, value, signed)
 
 

@@ -25,7 +25,7 @@ def name_source(row: Row) -> Text:
 def build_verdicts(releases: Releases) -> Exhibit:
     rows = [row for row in read_sources(releases) if row["received_count"]]
     if not rows:
-        return make_exhibit("verdicts", say("verdicts_none"), say("nothing_to_draw"), SOURCES, None)
+        return make_exhibit("verdicts", say("verdicts_none"), say("nothing_to_draw"), SOURCES)
     totals = {kind: sum(row[f"{kind}_count"] or 0 for row in rows) for kind in ("received", "accepted", "duplicate", "quarantined")}
     is_balanced = totals["received"] == totals["accepted"] + totals["duplicate"] + totals["quarantined"]
     title = say(
@@ -44,11 +44,23 @@ def build_sources(releases: Releases) -> Exhibit:
     """Every contract, also those nobody has delivered yet."""
     rows = read_sources(releases)
     if not rows:
-        return make_exhibit("sources", say("sources_none"), say("nothing_to_draw"), SOURCES, None)
+        return make_exhibit("sources", say("sources_none"), say("nothing_to_draw"), SOURCES)
     stale = [row for row in rows if row["is_stale"]]
     absent = [row for row in rows if row["last_received_at"] is None]
     title = say("sources_finding", total=len(rows), delivered=len(rows) - len(absent), stale=len(stale))
-    columns = ("source", "deliveries", "rejected", "received", "accepted", "duplicate", "quarantined", "last_received", "days", "cadence", "state")
+    columns = (
+        "source",
+        "deliveries",
+        "rejected",
+        "received",
+        "accepted",
+        "duplicate",
+        "quarantined",
+        "last_received",
+        "days",
+        "cadence",
+        "state",
+    )
     table = make_table(
         [say(f"column_{c}") for c in columns],
         [
@@ -65,7 +77,7 @@ def build_sources(releases: Releases) -> Exhibit:
             for row in rows
         ],
     )
-    return make_exhibit("sources", title, say("sources_note"), SOURCES, None, table, is_table_open=True)
+    return make_exhibit("sources", title, say("sources_note"), SOURCES, table=table, is_table_open=True)
 
 
 def put_days(value: float | None) -> Cell:
@@ -82,7 +94,7 @@ def build_gates(manifest: Mapping[str, Any]) -> Exhibit:
     """Gates as the manifest lists them: a gate that examined nothing is shown as failed whatever it says of itself."""
     gates = list(manifest.get("gates") or [])
     if not gates:
-        return make_exhibit("gates", say("gates_none"), say("gates_none_note"), "manifest.json", None)
+        return make_exhibit("gates", say("gates_none"), say("gates_none_note"), "manifest.json")
     failed = [gate for gate in gates if not is_passed(gate)]
     title = say(
         "gates_finding" if not failed else "gates_finding_failed",
@@ -104,7 +116,7 @@ def build_gates(manifest: Mapping[str, Any]) -> Exhibit:
             for gate in sorted(gates, key=lambda gate: (is_passed(gate), str(gate["suite"])))
         ],
     )
-    return make_exhibit("gates", title, say("gates_note"), "manifest.json", None, table, is_table_open=True)
+    return make_exhibit("gates", title, say("gates_note"), "manifest.json", table=table, is_table_open=True)
 
 
 def is_passed(gate: Mapping[str, Any]) -> bool:

@@ -41,10 +41,6 @@ def same(text: object) -> Text:
     return Text(str(text), str(text))
 
 
-def join_texts(texts: list[Text], zh: str = "、", en: str = ", ") -> Text:
-    return Text(zh.join(t.zh for t in texts), en.join(t.en for t in texts))
-
-
 @cache
 def load_wording() -> Mapping[str, Text]:
     """All fixed statements of the report by their code.

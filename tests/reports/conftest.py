@@ -102,15 +102,20 @@ def write_small_release(path: Path, release_id: str = "20261031-0002", steel: st
                     [f"D{year}{number}", year, mean, 1 + number % 4],
                 )
             yoy = [None] * 4 if year == 2024 else [-36.0, -40.0, 5.0, -1.0]
-            for province, zh, en, factor in (("000000", "全国", "China", 1.0), ("130000", "河北", "Hebei", 1.1), ("320000", "江苏", "Jiangsu", 0.9)):
+            for province, zh, en, factor in (
+                ("000000", "全国", "China", 1.0),
+                ("130000", "河北", "Hebei", 1.1),
+                ("320000", "江苏", "Jiangsu", 0.9),
+            ):
                 value = (mean + shift) * factor
                 connection.execute(
-                    "insert into marts.footprint__sectors_by_year values ('STEEL', 'cradle_to_gate', 'AR5', ?, ?, ?, 'crude steel', ?, ?, 't', 6,"
-                    " ?, ?, ?, ?, ?, 9.0e6, ?, ?, ?, ?)",
+                    "insert into marts.footprint__sectors_by_year values ('STEEL', 'cradle_to_gate', 'AR5', ?, ?, ?, 'crude steel', ?, ?,"
+                    " 't', 6, ?, ?, ?, ?, ?, 9.0e6, ?, ?, ?, ?)",
                     [year, province, steel, zh, en, 6 if province == "000000" else 2, value, value * 0.8, value, value * 1.2, *yoy],
                 )
             connection.execute(
-                "insert into marts.footprint__benchmarks_by_year values ('STEEL', 'cradle_to_gate', 'AR5', ?, 6, 6, ?, ?, ?, 'percentiles')",
+                "insert into marts.footprint__benchmarks_by_year values"
+                " ('STEEL', 'cradle_to_gate', 'AR5', ?, 6, 6, ?, ?, ?, 'percentiles')",
                 [year, 1700.0 + shift, 1790.0 + shift, 1900.0 + shift],
             )
         for number in range(70):
@@ -120,7 +125,9 @@ def write_small_release(path: Path, release_id: str = "20261031-0002", steel: st
                 "insert into marts.ets__prices_by_day values ('CN-ETS', 'CEA', ?, ?, ?, 1000.0, ?, false, false)",
                 [day, 90 + number / 10, 90 + number / 10, volatility],
             )
-        connection.execute("insert into marts.ets__prices_by_year values ('CN-ETS', 'CEA', 2026, 93.45, 96.9, 96.9, 90.0, 70000.0, 6541500.0)")
+        connection.execute(
+            "insert into marts.ets__prices_by_year values ('CN-ETS', 'CEA', 2026, 93.45, 96.9, 96.9, 90.0, 70000.0, 6541500.0)"
+        )
         connection.executemany(
             "insert into marts.release__sources values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             [
@@ -155,7 +162,13 @@ def write_world_release(path: Path, release_id: str, parent: str | None) -> Path
         for source, counts in truth["sources"].items():
             connection.execute(
                 "insert into marts.release__sources values (?, ?, ?, 3, 0, ?, ?, ?, ?, ?, 30, 14, false)",
-                [source, source, source, *(counts[k] for k in ("received", "accepted", "duplicate", "quarantined")), AS_OF - timedelta(days=14)],
+                [
+                    source,
+                    source,
+                    source,
+                    *(counts[k] for k in ("received", "accepted", "duplicate", "quarantined")),
+                    AS_OF - timedelta(days=14),
+                ],
             )
     return path
 
