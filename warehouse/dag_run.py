@@ -1,7 +1,7 @@
-"""Run the real DAGs once, without servers: each landing DAG that has something to land, then the release.
+"""Run the real DAGs once: each landing DAG that has something to land, then the release.
 
-`run_dags` is the caller's side; the DAGs run in one child process, because Airflow reads its configuration when it is
-imported, writes to standard output and keeps 400 MB. The child reports what happens as JSON lines on a pipe.
+`run_dags` asks the running Airflow, if there is one. Otherwise the DAGs run without servers in one child process, because Airflow
+reads its configuration when it is imported, writes to standard output and keeps 400 MB. The child reports as JSON lines on a pipe.
 """
 
 from __future__ import annotations
@@ -17,7 +17,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
+from warehouse.airflow_client import AirflowClient
 from warehouse.airflow_home import AirflowError, describe_environment, prepare_database
+from warehouse.airflow_server import Airflow, find_airflow
 from warehouse.settings import ROOT
 
 RELEASE_DAG = "build_release"
@@ -63,14 +65,61 @@ def run_dags(data: Path, sources: Iterable[str], progress: Callable[[Progress], 
 
     Raises AirflowError when the process itself ended without a report.
     """
-    environment = describe_environment(data)
     runs = DagRuns(log_file=data.resolve() / "airflow" / "logs" / "run.log")
-    runs.log_file.parent.mkdir(parents=True, exist_ok=True)
     waiting = [source for source in sources if has_deliveries(data, source)]
+    running = find_airflow(data)
+    if running is None:
+        _run_in_child(data, waiting, groups, runs, progress)
+    else:
+        # Its scheduler shares the database and would take the tasks of a run of ours as its own.
+        _run_on_server(running, waiting, runs, progress)
+    return runs
+
+
+def has_deliveries(data: Path, source: str) -> bool:
+    """Whether anything lies in the source's inbox; which of it may be taken is for `tanlian land` to say."""
+    folder = data / "inbox" / source
+    return folder.is_dir() and any(folder.iterdir())
+
+
+def _run_on_server(airflow: Airflow, sources: list[str], runs: DagRuns, progress: Callable[[Progress], None]) -> None:
+    with AirflowClient(airflow) as client:
+        known = {run["dag_run_id"] for run in client.list_runs(RELEASE_DAG)}
+        for dag in [*(f"land_{source}" for source in sources), RELEASE_DAG]:
+            _take_event(runs, _make_event(dag, "", -1, "running"), progress)
+            for change in client.follow_run(dag, client.start_run(dag)):
+                _take_event(runs, _read_change(client, dag, change), progress)
+        # The landing assets start the release as well, and then ours finds nothing new.
+        others = [run for run in client.list_runs(RELEASE_DAG) if run["dag_run_id"] not in known]
+        if runs.release == "nothing_new" and any(_has_published(client, run) for run in others):
+            runs.release = "published"
+
+
+def _has_published(client: AirflowClient, run: dict[str, Any]) -> bool:
+    return any(task["state"] == "success" for task in client.list_tasks(RELEASE_DAG, run["dag_run_id"]))
+
+
+def _read_change(client: AirflowClient, dag: str, change: dict[str, Any]) -> dict[str, Any]:
+    if "task_id" not in change:
+        return _make_event(dag, "", -1, change["state"], change["duration"] or 0.0)
+    event = _make_event(dag, change["task_id"], change["map_index"], change["state"], change["duration"] or 0.0)
+    if change["state"] == "failed":
+        kind, event["text"] = client.read_failure(change)
+        event["kind"] = "refused" if kind == "DataRefused" else "broken"
+    return event
+
+
+def _make_event(dag: str, task: str, map_index: int, state: str, seconds: float = 0.0) -> dict[str, Any]:
+    return {"dag": dag, "task": task, "map_index": map_index, "state": state, "seconds": seconds, "text": ""}
+
+
+def _run_in_child(data: Path, sources: list[str], groups: int, runs: DagRuns, progress: Callable[[Progress], None]) -> None:
+    environment = describe_environment(data)
+    runs.log_file.parent.mkdir(parents=True, exist_ok=True)
     read_end, write_end = os.pipe()
     with runs.log_file.open("ab") as log:
         child = subprocess.Popen(
-            [sys.executable, "-m", "warehouse.dag_run", str(write_end), str(groups), *waiting],
+            [sys.executable, "-m", "warehouse.dag_run", str(write_end), str(groups), *sources],
             cwd=ROOT,
             env=environment,
             stdin=subprocess.DEVNULL,
@@ -93,19 +142,12 @@ def run_dags(data: Path, sources: Iterable[str], progress: Callable[[Progress], 
             f"Airflow 进程异常结束（退出码 {code}）。日志：{runs.log_file}",
             f"The Airflow process ended abnormally (exit code {code}). Log: {runs.log_file}",
         )
-    return runs
-
-
-def has_deliveries(data: Path, source: str) -> bool:
-    """Whether anything lies in the source's inbox; which of it may be taken is for `tanlian land` to say."""
-    folder = data / "inbox" / source
-    return folder.is_dir() and any(folder.iterdir())
 
 
 def _take_event(runs: DagRuns, event: dict[str, Any], progress: Callable[[Progress], None]) -> None:
     kind = event.pop("kind", "")
     seen = Progress(**event)
-    if not seen.task and seen.state != "running":
+    if not seen.task:
         runs.states[seen.dag] = seen.state
     if kind == "refused":
         runs.refused.append(seen.text)
@@ -128,8 +170,7 @@ class _Reporter:
         key = (dag, task, map_index)
         if state == "running":
             self.started[key] = time.monotonic()
-        event: dict[str, Any] = {"dag": dag, "task": task, "map_index": map_index, "state": state}
-        event["seconds"] = round(time.monotonic() - self.started.get(key, time.monotonic()), 3)
+        event = _make_event(dag, task, map_index, state, round(time.monotonic() - self.started.get(key, time.monotonic()), 3))
         event["text"] = str(error) if error is not None else ""
         if state == "failed" and task:
             # By name: Airflow imports DAG files under names of its own.
@@ -162,7 +203,8 @@ def _add_listener(reporter: _Reporter) -> None:
         def on_task_instance_failed(self, previous_state: Any, task_instance: Any, error: Any) -> None:
             reporter.report_task(task_instance, "failed", error)
 
-    get_listener_manager().add_listener(Listener())
+    listeners: Any = get_listener_manager()
+    listeners.add_listener(Listener())
 
 
 def _run_dag(dag: Any, reporter: _Reporter, conf: dict[str, Any]) -> str:

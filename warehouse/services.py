@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import dashboards.client
 import dashboards.server
+from warehouse.airflow_client import wait_for_dags
 from warehouse.airflow_server import Airflow, end_airflow, start_airflow
 from warehouse.settings import ROOT, Settings
 
@@ -43,6 +44,7 @@ def start_services(settings: Settings, say: Callable[[str], None]) -> Services:
     """
     lang, data = settings.lang, settings.data
     airflow = start_airflow(data, settings.airflow_port, lang, say)
+    wait_for_dags(airflow)
     say(TEXTS["superset"][lang])
     superset = dashboards.server.start(data, SUPERSET_ENVIRONMENT, settings.superset_port, lang, say)
     say(TEXTS["superset_ready"][lang].format(url=superset.url, user=superset.user, file=superset.password_file))

@@ -1,0 +1,154 @@
+"""One dbt build: a new DuckDB file over exactly what the ledger lists as known at an instant.
+
+dbt runs as a subprocess: inside a long-lived process it would keep the file locked. A build is disposable; nobody reads it but the
+gates and the release made from it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from ingest.contract import Contract, read_contracts
+from ingest.reference import SEEDS, TYPES_FILE, ReferenceLists
+from ingest.rules import parquet_relation
+from warehouse.ledger import Ledger
+from warehouse.settings import ROOT, Settings, china_day, utc_now
+
+PROJECT = ROOT / "dbt_project"
+
+
+class BuildError(RuntimeError):
+    """dbt did not finish; carries the last lines of what it said."""
+
+
+class BuildRefused(RuntimeError):
+    """A data test of the build failed: the marts are not what they promise. Carries the failed tests."""
+
+    def __init__(self, tests: list[str]) -> None:
+        super().__init__("dbt 数据测试未通过 / dbt data tests failed: " + "; ".join(tests))
+        self.tests = tests
+
+
+@dataclass(frozen=True)
+class Build:
+    """A finished build: its DuckDB file, the clocks it was made for, and what dbt ran."""
+
+    build_id: str
+    warehouse: Path
+    as_of: datetime
+    rule_date: str
+    results: list[dict[str, Any]]
+    seconds: float
+
+
+def overlay_seeds(reference: ReferenceLists, into: Path) -> Path:
+    """Copy the lists in force into a folder for dbt. Always a copy: dbt may write beside the seeds it reads."""
+    into.mkdir(parents=True)
+    for name, path in reference.files.items():
+        shutil.copyfile(path, into / f"{name}.csv")
+    shutil.copyfile(SEEDS / TYPES_FILE, into / TYPES_FILE)
+    return into
+
+
+def create_landing_views(warehouse: Path, contracts: dict[str, Contract], settings: Settings, ledger: Ledger, as_of: datetime) -> None:
+    """Views `landing.<source>` over the listed files received by `as_of`; empty ones with the right columns where there are none."""
+    with duckdb.connect(str(warehouse)) as con:
+        con.execute("create schema landing")
+        for source, contract in contracts.items():
+            files = [settings.data / row["path"] for row in ledger.landing_files(source, as_of)]
+            columns = ", ".join(f'"{name}"' for name in contract.landing_types())
+            con.execute(f'create view landing."{source}" as select {columns} from {parquet_relation(files, contract.landing_types())}')
+
+
+def _dbt_environment(settings: Settings, folder: Path, warehouse: Path) -> dict[str, str]:
+    return os.environ | {
+        "TANLIAN_WAREHOUSE": str(warehouse),
+        "TANLIAN_SEEDS": os.path.relpath(folder / "seeds", PROJECT),
+        "TANLIAN_THREADS": str(settings.threads),
+        "TANLIAN_DBT_TARGET": str(folder / "target"),
+        "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
+        "DO_NOT_TRACK": "1",
+    }
+
+
+def _run_dbt(settings: Settings, folder: Path, warehouse: Path, as_of: datetime, say: Callable[[str], None]) -> list[dict[str, Any]]:
+    clocks = json.dumps({"as_of": as_of.isoformat(timespec="microseconds"), "rule_date": china_day(as_of)})
+    command = [
+        str(Path(sys.executable).with_name("dbt")),
+        "build",
+        "--project-dir", str(PROJECT),
+        "--profiles-dir", str(PROJECT),
+        "--vars", clocks,
+        "--exclude-resource-type", "unit_test",
+        "--log-path", str(folder / "logs"),
+        "--no-use-colors",
+    ]  # fmt: skip
+    with subprocess.Popen(
+        command, cwd=PROJECT, env=_dbt_environment(settings, folder, warehouse), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as process:
+        lines = []
+        for line in process.stdout or ():
+            lines.append(line.rstrip())
+            if " OK " in line or "PASS" in line or "ERROR" in line:
+                say(line.strip()[10:].strip())
+    return _read_results(folder, process.returncode, lines)
+
+
+def _read_results(folder: Path, code: int, lines: list[str]) -> list[dict[str, Any]]:
+    path = folder / "target" / "run_results.json"
+    if not path.exists():
+        raise BuildError("\n".join(lines[-25:]))
+    results = [
+        {"node": result["unique_id"], "status": result["status"], "seconds": result["execution_time"], "message": result.get("message")}
+        for result in json.loads(path.read_text(encoding="utf-8"))["results"]
+    ]
+    failed_tests = [f"{result['node'].split('.')[2]} ({result['message']})" for result in results if result["status"] == "fail"]
+    if code != 0 and failed_tests and not any(result["status"] == "error" for result in results):
+        raise BuildRefused(failed_tests)
+    if code != 0:
+        raise BuildError("\n".join(lines[-40:]))
+    return results
+
+
+def build(settings: Settings, ledger: Ledger, as_of: datetime | None = None, say: Callable[[str], None] = lambda _: None) -> Build:
+    """Build the warehouse as known at `as_of` (UTC without zone; default now).
+
+    Raises:
+        BuildRefused: a data test failed.
+        BuildError: dbt broke.
+    """
+    started = utc_now()
+    moment = as_of or started
+    build_id = f"{started:%Y%m%dT%H%M%S%f}"
+    folder = settings.builds / build_id
+    folder.mkdir(parents=True)
+    overlay_seeds(ReferenceLists(overlay=settings.reference), folder / "seeds")
+    warehouse = folder / "warehouse.duckdb"
+    create_landing_views(warehouse, read_contracts(), settings, ledger, moment)
+    partial = settings.builds / "partial_parse.msgpack"
+    if partial.exists():
+        (folder / "target").mkdir()
+        shutil.copyfile(partial, folder / "target" / partial.name)
+    results = _run_dbt(settings, folder, warehouse, moment, say)
+    parsed = folder / "target" / partial.name
+    if parsed.exists():
+        shutil.copyfile(parsed, partial)
+    _forget_old(settings)
+    return Build(build_id, warehouse, moment, china_day(moment), results, (utc_now() - started).total_seconds())
+
+
+def _forget_old(settings: Settings, keep: int = 3) -> None:
+    folders = sorted(path for path in settings.builds.iterdir() if path.is_dir())
+    for folder in folders[:-keep]:
+        shutil.rmtree(folder, ignore_errors=True)

@@ -1,0 +1,58 @@
+"""Facts about a release that stand in its own file, so that every page can show what it shows and how fresh it is."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from ingest.contract import read_contracts
+from warehouse.ledger import Ledger
+from warehouse.settings import Settings
+
+
+def _text(value: object) -> str:
+    return "null" if value is None else "'" + str(value).replace("'", "''") + "'"
+
+
+def _instant(text: str | None) -> str:
+    return "cast(null as timestamp)" if text is None else f"timestamp {_text(text.rstrip('Z'))}"
+
+
+def _is_demonstration(settings: Settings) -> bool:
+    """Whether the demonstration world was ever put into this data directory."""
+    return (settings.data / "demonstration.json").exists()
+
+
+def _summary(settings: Settings, manifest: dict[str, Any]) -> str:
+    gates = manifest["gates"]
+    return (
+        f"select {_text(manifest['release_id'])} as release_id, cast({_text(manifest['parent_release_id'])} as varchar) as parent_release_id, "
+        f"{_instant(manifest['as_of'])} as as_of, date {_text(manifest['rule_date'])} as rule_date, {_instant(manifest['published_at'])} as published_at, "
+        f"{_text(manifest['code_version'])} as code_version, {str(_is_demonstration(settings)).lower()} as is_demonstration, "
+        f"{len({entry['delivery_id'] for entry in manifest['deliveries']})} as delivery_count, {len(gates)} as gate_count, "
+        f"cast({sum(gate['rows_examined'] for gate in gates)} as bigint) as rows_examined"
+    )
+
+
+def _sources(ledger: Ledger, as_of: datetime) -> str:
+    rows = []
+    for contract in read_contracts().values():
+        known = [row for row in ledger.deliveries(contract.source) if row["received_at"] <= as_of.isoformat()]
+        sums = {name: sum(row[name] for row in known) for name in ("received", "accepted", "duplicate", "quarantined")}
+        landed = [row["received_at"] for row in known if row["status"] == "landed"]
+        last = max(landed, default=None)
+        days = (as_of - datetime.fromisoformat(last)).days if last else None
+        stale = days is None or days > contract.cadence_days
+        rows.append(
+            f"select {_text(contract.source)} as source, {_text(contract.title.zh)} as title_zh, {_text(contract.title.en)} as title_en, "
+            f"{len(known)} as delivery_count, {sum(row['status'] == 'rejected' for row in known)} as rejected_file_count, "
+            + ", ".join(f"cast({sums[name]} as bigint) as {name}_count" for name in sums)
+            + f", {_instant(last)} as last_received_at, {contract.cadence_days} as cadence_days, "
+            f"cast({'null' if days is None else days} as integer) as days_since_received, {str(stale).lower()} as is_stale"
+        )
+    return " union all ".join(rows)
+
+
+def own_tables(settings: Settings, ledger: Ledger, manifest: dict[str, Any], as_of: datetime) -> dict[str, str]:
+    """The tables a release adds to its marts, as SQL: `release__summary` (one row) and `release__sources` (one row per contract)."""
+    return {"release__summary": _summary(settings, manifest), "release__sources": _sources(ledger, as_of)}

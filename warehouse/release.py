@@ -1,0 +1,303 @@
+"""Releases: build, gate, hash, publish. A release is a folder at a new path and a pointer names the one in force.
+
+Killed anywhere, the old release stays in force and the next run ends with the same content: the folder gets its name in one rename,
+then the ledger lists it, then the pointer is switched in one rename.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import duckdb
+from filelock import FileLock
+
+from expectations.gate import Gatekeeper, GateResult
+from ingest.contract import read_contracts
+from ingest.delivery import sync_folder
+from ingest.reference import ReferenceLists
+from warehouse.audience import read_audiences, write_audience_file
+from warehouse.build import PROJECT, Build, BuildRefused, build
+from warehouse.facts import own_tables
+from warehouse.ledger import Ledger
+from warehouse.settings import ROOT, Settings, china_day, utc_now
+
+CURRENT = "current"
+MANIFEST = "manifest.json"
+_CODE = ("dbt_project/models", "dbt_project/macros", "dbt_project/tests", "ingest", "warehouse", "expectations")
+_CODE_SUFFIXES = {".py", ".sql", ".yml", ".yaml"}
+
+
+class ReleaseRefused(RuntimeError):
+    """A gate stopped the release; the one in force stays. `gates` says which and why."""
+
+    def __init__(self, gates: list[dict[str, Any]]) -> None:
+        failed = [gate["suite"] for gate in gates if not gate["success"]]
+        super().__init__(f"闸门未通过，未发布 / gates did not pass, nothing published: {', '.join(failed)}")
+        self.gates = gates
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a run of `release` did: `published` or `nothing_new`."""
+
+    status: str
+    release_id: str | None
+    manifest: dict[str, Any] | None
+
+
+def code_version() -> str:
+    """Package version and a hash of the code that shapes figures."""
+    digest = hashlib.sha256()
+    for folder in _CODE:
+        for path in sorted((ROOT / folder).rglob("*")):
+            if path.is_file() and path.suffix in _CODE_SUFFIXES:
+                digest.update(str(path.relative_to(ROOT)).encode() + b"\0" + path.read_bytes())
+    digest.update((PROJECT / "dbt_project.yml").read_bytes())
+    return f"0.1.0+{digest.hexdigest()[:12]}"
+
+
+def content_hash(con: duckdb.DuckDBPyConnection, table: str) -> tuple[int, str]:
+    """Row count and order-independent hash of a table's content: the sum of each row's md5, in two halves, over its canonical JSON."""
+    query = (
+        f"select count(*), coalesce(sum(('0x' || h[1:15])::bigint::hugeint), 0), coalesce(sum(('0x' || h[16:30])::bigint::hugeint), 0) "
+        f"from (select md5(cast(to_json(t) as varchar)) as h from {table} t)"
+    )
+    count, low, high = con.execute(query).fetchone() or (0, 0, 0)
+    return int(count), hashlib.sha256(f"{count}:{low}:{high}".encode()).hexdigest()
+
+
+def mart_hashes(warehouse: Path) -> dict[str, dict[str, Any]]:
+    """Row count and content hash of every dbt mart of a DuckDB file."""
+    hashes = {}
+    with duckdb.connect(str(warehouse), read_only=True) as con:
+        names = con.execute("select table_name from information_schema.tables where table_schema = 'marts' order by 1").fetchall()
+        for (name,) in names:
+            if not name.startswith("release__"):
+                count, digest = content_hash(con, f'marts."{name}"')
+                hashes[name] = {"row_count": count, "content_hash": digest}
+    return hashes
+
+
+def current_release(settings: Settings) -> Path | None:
+    """Folder of the release in force."""
+    pointer = settings.releases / CURRENT
+    return pointer.resolve() if pointer.is_symlink() and pointer.exists() else None
+
+
+def read_manifest(folder: Path) -> dict[str, Any]:
+    manifest: dict[str, Any] = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+    return manifest
+
+
+def _inputs(settings: Settings, ledger: Ledger, as_of: datetime) -> list[dict[str, Any]]:
+    return [
+        {"source": source, "path": row["path"], "delivery_id": row["delivery_id"], "row_count": row["row_count"], "received_at": row["received_at"]}
+        for source in read_contracts()
+        for row in ledger.landing_files(source, as_of)
+    ]
+
+
+def _input_hash(settings: Settings, inputs: list[dict[str, Any]], rule_date: str, fixed: bool) -> str:
+    """Hash of everything a release follows from. Without a given `as_of` the day counts only by the dated rules it brings into force."""
+    digest = hashlib.sha256()
+    for entry in inputs:
+        digest.update(json.dumps(entry, sort_keys=True).encode())
+    digest.update(ReferenceLists(overlay=settings.reference).content_hash.encode())
+    digest.update(code_version().encode())
+    digest.update((rule_date if fixed else _rules_in_force(settings, rule_date)).encode())
+    return digest.hexdigest()
+
+
+def _rules_in_force(settings: Settings, rule_date: str) -> str:
+    """The newest `valid_from` of any dated seed not after the day: it moves only when a rule comes into force."""
+    reference = ReferenceLists(overlay=settings.reference)
+    dated = [name for name, types in reference.types.items() if "valid_from" in types and name in reference.files]
+    with duckdb.connect() as con:
+        reference.load(con)
+        found = [
+            con.execute(f'select cast(max(valid_from) as varchar) from reference."{name}" where valid_from <= cast(? as date)', [rule_date]).fetchone()
+            for name in dated
+        ]
+    return max((row[0] for row in found if row and row[0]), default="")
+
+
+def release(
+    settings: Settings,
+    ledger: Ledger,
+    as_of: datetime | None = None,
+    gatekeeper: Gatekeeper | None = None,
+    say: Callable[[str], None] = lambda _: None,
+) -> Outcome:
+    """Build, gate and publish, unless nothing has changed since the release in force.
+
+    Raises:
+        ReleaseRefused: a gate or a data test failed; nothing is published.
+    """
+    settings.releases.mkdir(parents=True, exist_ok=True)
+    with FileLock(settings.data / "release.lock"):
+        _repair(settings, ledger)
+        moment = as_of or utc_now()
+        inputs = _inputs(settings, ledger, moment)
+        digest = _input_hash(settings, inputs, china_day(moment), fixed=as_of is not None)
+        parent = current_release(settings)
+        if parent is not None and (read_manifest(parent)["input_hash"] == digest or _was_withdrawn(ledger, digest)):
+            return Outcome("nothing_new", parent.name, read_manifest(parent))
+        keeper = gatekeeper or Gatekeeper(settings.gates)
+        made, gates = _built_and_gated(settings, ledger, moment, parent, keeper, say)
+        say("publish")
+        manifest = _publish(settings, ledger, made, gates, inputs, digest, parent)
+        _prune(settings, ledger)
+        return Outcome("published", manifest["release_id"], manifest)
+
+
+def _was_withdrawn(ledger: Ledger, digest: str) -> bool:
+    """Whether a release of the same inputs was rolled back: what a person withdrew does not come back by itself."""
+    return any(row["input_hash"] == digest and row["status"] == "rolled_back" for row in ledger.releases())
+
+
+def _built_and_gated(
+    settings: Settings, ledger: Ledger, moment: datetime, parent: Path | None, keeper: Gatekeeper, say: Callable[[str], None]
+) -> tuple[Build, list[dict[str, Any]]]:
+    subject = f"release:{moment.isoformat()}"
+    try:
+        made = build(settings, ledger, moment, say)
+    except BuildRefused as refusal:
+        failed = {
+            "suite": "dbt.data_tests",
+            "success": False,
+            "checks_run": len(refusal.tests),
+            "rows_examined": 0,
+            "failures": [{"check": test, "severity": "critical"} for test in refusal.tests],
+        }
+        ledger.record_gate(subject, failed)
+        raise ReleaseRefused([failed]) from refusal
+    say("gate")
+    results: list[GateResult] = keeper.judge_marts(made.warehouse, parent / "ministry.duckdb" if parent else None)
+    gates = [_tests_as_gate(made)] + [result.as_dict() for result in results]
+    for gate in gates:
+        ledger.record_gate(subject, gate)
+    if not results or not all(gate["success"] for gate in gates):
+        raise ReleaseRefused(gates)
+    return made, gates
+
+
+def _tests_as_gate(made: Build) -> dict[str, Any]:
+    """dbt's own data tests, as a gate: it, too, must have run something."""
+    tests = [result for result in made.results if result["node"].startswith("test.")]
+    with duckdb.connect(str(made.warehouse), read_only=True) as con:
+        counted = con.execute("select sum(estimated_size) from duckdb_tables() where schema_name = 'marts'").fetchone()
+    rows = int((counted or [0])[0] or 0)
+    return {"suite": "dbt.data_tests", "success": bool(tests) and rows > 0, "checks_run": len(tests), "rows_examined": rows, "failures": [], "seconds": made.seconds}
+
+
+def _publish(
+    settings: Settings, ledger: Ledger, made: Build, gates: list[dict[str, Any]], inputs: list[dict[str, Any]], digest: str, parent: Path | None
+) -> dict[str, Any]:
+    marts = mart_hashes(made.warehouse)
+    content = hashlib.sha256(json.dumps({name: mart["content_hash"] for name, mart in marts.items()}, sort_keys=True).encode()).hexdigest()
+    release_id = f"{made.rule_date.replace('-', '')}-{hashlib.sha256((digest + content).encode()).hexdigest()[:10]}"
+    manifest: dict[str, Any] = {
+        "release_id": release_id,
+        "parent_release_id": parent.name if parent else None,
+        "parent_manifest_hash": hashlib.sha256((parent / MANIFEST).read_bytes()).hexdigest() if parent else None,
+        "as_of": made.as_of.isoformat() + "Z",
+        "rule_date": made.rule_date,
+        "published_at": utc_now().isoformat() + "Z",
+        "code_version": code_version(),
+        "contract_versions": {contract.source: contract.version for contract in read_contracts().values()},
+        "reference_hash": ReferenceLists(overlay=settings.reference).content_hash,
+        "input_hash": digest,
+        "content_hash": content,
+        "marts": marts,
+        "gates": gates,
+        "waivers": [],
+        "audiences": [audience.name for audience in read_audiences()],
+        "deliveries": inputs,
+    }
+    folder = settings.releases / release_id
+    temporary = settings.releases / f".making-{release_id}"
+    shutil.rmtree(temporary, ignore_errors=True)
+    temporary.mkdir()
+    tables = own_tables(settings, ledger, manifest, made.as_of)
+    for audience in read_audiences():
+        target = temporary / audience.file_name
+        write_audience_file(audience, made.warehouse, tables, target)
+        target.chmod(0o444)
+        _sync_file(target)
+    (temporary / MANIFEST).write_text(json.dumps(manifest, ensure_ascii=False, indent=1, default=str), encoding="utf-8")
+    _sync_file(temporary / MANIFEST)
+    if folder.exists():
+        shutil.rmtree(folder)  # left by a run that was killed before the ledger listed it
+    temporary.rename(folder)
+    sync_folder(settings.releases)
+    _list(ledger, folder)
+    point_to(settings, release_id)
+    return manifest
+
+
+def _list(ledger: Ledger, folder: Path) -> None:
+    manifest = read_manifest(folder)
+    known = {name: manifest[name] for name in ("release_id", "parent_release_id", "published_at", "as_of", "input_hash")}
+    ledger.record_release(known | {"manifest_hash": hashlib.sha256((folder / MANIFEST).read_bytes()).hexdigest()})
+
+
+def _sync_file(path: Path) -> None:
+    with path.open("rb") as stream:
+        os.fsync(stream.fileno())
+
+
+def point_to(settings: Settings, release_id: str) -> None:
+    """Switch the pointer in one rename: a reader sees the old release or the new one, never neither."""
+    temporary = settings.releases / f".{CURRENT}"
+    temporary.unlink(missing_ok=True)
+    temporary.symlink_to(release_id)
+    temporary.replace(settings.releases / CURRENT)
+    sync_folder(settings.releases)
+
+
+def _repair(settings: Settings, ledger: Ledger) -> None:
+    """Finish what a killed run began: drop half-made and unlisted folders, and point to the newest listed release if the pointer lags behind it."""
+    for path in settings.releases.glob(".making-*"):
+        shutil.rmtree(path, ignore_errors=True)
+    known = {row["release_id"] for row in ledger.releases()}
+    for path in settings.releases.iterdir():
+        if path.is_dir() and not path.is_symlink() and path.name not in known:
+            shutil.rmtree(path)
+    listed = [row for row in ledger.releases() if row["status"] == "published" and (settings.releases / row["release_id"]).is_dir()]
+    if listed and current_release(settings) != (settings.releases / listed[-1]["release_id"]).resolve():
+        point_to(settings, listed[-1]["release_id"])
+
+
+def _prune(settings: Settings, ledger: Ledger) -> None:
+    """Remove the files of releases beyond the last `keep_releases`; the ledger keeps their record."""
+    there = [row for row in ledger.releases() if row["status"] != "removed" and (settings.releases / row["release_id"]).is_dir()]
+    in_force = current_release(settings)
+    for row in there[: -settings.keep_releases]:
+        folder = settings.releases / row["release_id"]
+        if folder.resolve() != in_force:
+            ledger.mark_release(row["release_id"], "removed", "removed")
+            shutil.rmtree(folder)
+
+
+def roll_back(settings: Settings, ledger: Ledger) -> str:
+    """Put the release before the one in force back in force; the withdrawn one is kept and marked.
+
+    Raises:
+        LookupError: there is no earlier release whose files are kept.
+    """
+    with FileLock(settings.data / "release.lock"):
+        published = [row for row in ledger.releases() if row["status"] == "published" and (settings.releases / row["release_id"]).is_dir()]
+        if len(published) < 2:
+            raise LookupError("没有更早的发布可以回退 / there is no earlier release to roll back to")
+        withdrawn, restored = published[-1], published[-2]
+        ledger.mark_release(withdrawn["release_id"], "rolled_back", "rolled_back")
+        point_to(settings, restored["release_id"])
+    return str(restored["release_id"])

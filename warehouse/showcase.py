@@ -1,0 +1,89 @@
+"""`make run`: the demonstration world, in two batches, through the real DAGs to a published release; later, whatever the inbox holds."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+from ingest.contract import read_contracts
+from warehouse.dag_run import DagRuns, Progress, run_dags
+from warehouse.demonstration import make_world
+from warehouse.ledger import Ledger
+from warehouse.release import current_release
+from warehouse.settings import ROOT, Settings
+from warehouse.summary import show_release, show_sources, summarise_sources, write_current_report
+from warehouse.terminal import Terminal
+
+_STAGES = ("first", "second")
+
+
+def make_demonstration(settings: Settings, enterprises: int, lines: int | None = None) -> Path:
+    """Make the demonstration world below the data directory, and mark the data directory as holding synthetic data."""
+    folder = settings.data / "demonstration"
+    make_world(folder, enterprises=enterprises, lines=lines)
+    (settings.data / "demonstration.json").write_text(json.dumps({"enterprises": enterprises, "lines": lines}), encoding="utf-8")
+    return folder
+
+
+def put_stage(settings: Settings, stage: str) -> int:
+    """Copy a batch of the demonstration world into the inbox; gives the number of files. A file appears whole, by a rename."""
+    count = 0
+    for path in sorted((settings.data / "demonstration" / stage / "inbox").rglob("*")):
+        if path.is_file():
+            target = settings.inbox / path.parent.name / path.name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            part = target.with_name(target.name + ".part")
+            shutil.copyfile(path, part)
+            part.replace(target)
+            count += 1
+    return count
+
+
+def sources_in_order() -> list[str]:
+    """The sources, those that others refer to first, so that few rows have to wait."""
+    contracts = read_contracts()
+    return sorted(contracts, key=lambda source: (len(contracts[source].references()), source))
+
+
+def _through_the_dags(settings: Settings, terminal: Terminal, title: str) -> DagRuns:
+    with terminal.working(title) as update:
+
+        def show(progress: Progress) -> None:
+            words = " ".join(part for part in (progress.dag, progress.task, progress.state, progress.text) if part)
+            update(words)
+            if not progress.task and progress.state != "running":
+                terminal.remark(f"  {progress.dag}: {progress.state} ({progress.seconds:.1f} s)")
+
+        return run_dags(settings.data, sources_in_order(), show)
+
+
+def run_everything(settings: Settings, terminal: Terminal, enterprises: int) -> int:
+    """Run what there is to run, then show where things stand; gives the exit code."""
+    settings.data.mkdir(parents=True, exist_ok=True)
+    ledger = Ledger(settings.ledger)
+    before = current_release(settings)
+    runs: list[DagRuns] = []
+    if not ledger.deliveries() and not any((settings.inbox / source).is_dir() for source in read_contracts()):
+        with terminal.working(terminal.text("run.demo")):
+            make_demonstration(settings, enterprises)
+        for number, stage in enumerate(_STAGES, start=1):
+            put_stage(settings, stage)
+            runs.append(_through_the_dags(settings, terminal, terminal.text("run.batch", number=number)))
+            if runs[-1].exit_code:
+                break
+    else:
+        runs.append(_through_the_dags(settings, terminal, terminal.text("run.inbox")))
+    for run in runs:
+        for text in (*run.refused, *run.broken):
+            terminal.out.print(text, markup=False, style="yellow")
+    after = current_release(settings)
+    if after is not None and after == before and not any(run.exit_code for run in runs):
+        terminal.tell("run.nothing", style="cyan")
+    show_sources(terminal, summarise_sources(settings, ledger))
+    show_release(terminal, settings)
+    report = write_current_report(settings, ledger, ROOT / "report.html")
+    if report is not None:
+        terminal.tell("report.done", path=report)
+        terminal.tell("run.next", report=report)
+    return max((run.exit_code for run in runs), default=0)

@@ -1,0 +1,109 @@
+"""Tables of where things stand: sources, worlds, the last release and its headline figures; and the report on it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from rich.text import Text
+
+from dashboards.reports.headline import headline_figures
+from dashboards.reports.report import write_report
+from ingest.contract import read_contracts
+from ingest.delivery import is_waiting_file
+from warehouse.ledger import Ledger
+from warehouse.release import current_release, read_manifest
+from warehouse.settings import Settings
+from warehouse.terminal import Terminal
+from warehouse.world import Judged
+
+_COUNT_COLUMNS = [("table.received", "right"), ("table.accepted", "right"), ("table.duplicate", "right"), ("table.quarantined", "right")]
+
+
+def summarise_sources(settings: Settings, ledger: Ledger) -> list[dict[str, Any]]:
+    """Per source: files, verdict counts, waiting rows, what lies in the inbox, and when something last came."""
+    summary = []
+    for contract in read_contracts().values():
+        rows = ledger.deliveries(contract.source)
+        inbox = settings.inbox / contract.source
+        summary.append(
+            {
+                "source": contract.source,
+                "title": {"zh": contract.title.zh, "en": contract.title.en},
+                "files": len(rows),
+                "rejected_files": sum(row["status"] == "rejected" for row in rows),
+                **{name: sum(row[name] for row in rows) for name in ("received", "accepted", "duplicate", "quarantined", "waiting")},
+                "inbox": sum(is_waiting_file(path) for path in inbox.iterdir()) if inbox.is_dir() else 0,
+                "last_received_at": max((row["received_at"] for row in rows), default=None),
+            }
+        )
+    return summary
+
+
+def show_sources(terminal: Terminal, found: list[dict[str, Any]]) -> None:
+    columns = [
+        ("table.source", "left"),
+        ("table.files", "right"),
+        *_COUNT_COLUMNS,
+        ("table.waiting", "right"),
+        ("table.rejected", "right"),
+        ("table.inbox", "right"),
+        ("table.last", "left"),
+    ]
+    names = ("files", "received", "accepted", "duplicate", "quarantined", "waiting", "rejected_files", "inbox")
+    rows = [
+        [f"{entry['title'][terminal.lang]}\n{entry['source']}", *(entry[name] for name in names), (entry["last_received_at"] or "-")[:16].replace("T", " ")]
+        for entry in found
+    ]
+    terminal.table(terminal.text("table.deliveries"), columns, rows)
+
+
+def show_world(terminal: Terminal, judged: Judged, out: Path) -> None:
+    rows = [
+        [source, *(counts[name] for name in ("received", "accepted", "duplicate", "quarantined", "rejected_files"))]
+        for source, counts in judged.verdicts["sources"].items()
+    ]
+    terminal.table(terminal.text("table.deliveries"), [("table.source", "left"), *_COUNT_COLUMNS, ("table.rejected", "right")], rows)
+    if judged.verdicts["unsupported"]:
+        terminal.tell("world.unsupported", style="yellow", sources=", ".join(judged.verdicts["unsupported"]))
+    terminal.gates(judged.gates)
+    if judged.release_id is None:
+        terminal.tell("release.refused", style="bold red")
+    else:
+        terminal.tell("release.published", style="bold green", release=judged.release_id)
+    terminal.tell("world.done", path=out)
+
+
+def previous_release_file(settings: Settings, folder: Path) -> Path | None:
+    """The ministry file of a release's parent, while it is kept."""
+    parent = read_manifest(folder)["parent_release_id"]
+    path = settings.releases / parent / "ministry.duckdb" if parent else None
+    return path if path and path.exists() else None
+
+
+def show_release(terminal: Terminal, settings: Settings) -> None:
+    """The release in force: gates and five headline figures with their change."""
+    folder = current_release(settings)
+    if folder is None:
+        terminal.tell("release.nothing_at_all")
+        return
+    manifest = read_manifest(folder)
+    terminal.gates(manifest["gates"])
+    columns = [("table.figure", "left"), ("table.value", "right"), ("table.change", "left"), ("table.where", "left")]
+    rows = []
+    for figure in headline_figures(folder / "ministry.duckdb", previous_release_file(settings, folder)):
+        told = figure.as_dict()
+        lang = terminal.lang
+        change = f"{told['change']['display'][lang]}  {told['change']['basis'][lang]}"
+        rows.append([told["title"][lang], Text(told["display"][lang], style="bold"), change, told["mart"]])
+    terminal.table(f"{terminal.text('table.figures')} · {folder.name}", columns, rows)
+
+
+def write_current_report(settings: Settings, ledger: Ledger, out: Path | None) -> Path | None:
+    """Write the report on the release in force; None before the first."""
+    folder = current_release(settings)
+    if folder is None:
+        return None
+    path = out or settings.data / "reports" / f"{folder.name}.html"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return write_report(folder / "ministry.duckdb", previous_release_file(settings, folder), read_manifest(folder), path, settings.lang)

@@ -1,0 +1,130 @@
+"""What a person sees on the terminal: receipts, tables and progress. Text from files is shown as text, never as markup."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+from rich.text import Text
+
+from ingest.messages import NORMALISED
+from warehouse.texts import say
+
+SHOWN_FAULTS = 12
+_COLOURS = {"accepted": "green", "partly_quarantined": "yellow", "waiting": "yellow", "duplicate": "cyan", "rejected": "red"}
+
+
+@dataclass
+class Terminal:
+    """Where and how to speak: results go to stdout, progress and remarks to stderr."""
+
+    lang: str
+    quiet: bool = False
+
+    def __post_init__(self) -> None:
+        self.out = Console(file=sys.stdout, highlight=False)
+        self.err = Console(file=sys.stderr, highlight=False, quiet=self.quiet)
+
+    def text(self, key: str, **values: object) -> str:
+        return say(key, self.lang, **values)
+
+    def tell(self, key: str, style: str = "", **values: object) -> None:
+        self.out.print(Text(self.text(key, **values), style=style), soft_wrap=True)
+
+    def remark(self, text: str) -> None:
+        self.err.print(Text(text, style="dim"), soft_wrap=True)
+
+    @contextmanager
+    def working(self, title: str) -> Iterator[Any]:
+        """A spinner that tells what is being done; `update` changes the words. Plain lines where nobody watches."""
+        if self.quiet or not self.err.is_terminal:
+            self.remark(title)
+            yield lambda words: None
+            return
+        with self.err.status(escape(title)) as status:
+            yield lambda words: status.update(escape(f"{title}  {words}"))
+
+    def table(self, title: str, columns: list[tuple[str, str]], rows: list[list[Any]]) -> None:
+        """A table; columns are (text key, `left` or `right`)."""
+        shown = Table(title=title, title_justify="left", title_style="bold", header_style="dim")
+        for key, justify in columns:
+            shown.add_column(self.text(key), justify="right" if justify == "right" else "left", overflow="fold")
+        for row in rows:
+            shown.add_row(*(cell if isinstance(cell, Text) else Text(f"{cell:,}" if isinstance(cell, int) else str(cell)) for cell in row))
+        self.out.print(shown)
+
+    # Receipts
+
+    def receipt(self, receipt: dict[str, Any]) -> None:
+        """A receipt that a person understands: what was taken, folded and refused, why, where it is kept, and what to do."""
+        verdict = receipt["verdict"]
+        line = self.text("receipt.line", source=receipt["source"], file=receipt["file"], verdict=self.text(f"verdict.{verdict}"))
+        self.out.print(Text(line, style=f"bold {_COLOURS[verdict]}"), soft_wrap=True)
+        if verdict != "rejected":
+            self._indented("receipt.counts", **receipt["counts"])
+        for reason in receipt["reasons"]:
+            self.out.print(Text(f"  {reason['code']}: {reason[f'message_{self.lang}']}"), soft_wrap=True)
+        if receipt.get("same_bytes_as"):
+            self._indented("receipt.same_bytes", file=receipt["same_bytes_as"])
+        if receipt["layout"]:
+            self._indented("receipt.layout", layout=receipt["layout"])
+        folded = {kind: count for kind, count in receipt["normalised"].items() if kind != "layout"}
+        if folded:
+            kinds = ", ".join(f"{NORMALISED[kind].in_language(self.lang)} {count}" for kind, count in folded.items())
+            self._indented("receipt.normalised", kinds=kinds)
+        if receipt["unknown_columns"] and not receipt["layout"]:
+            self._indented("receipt.unknown", columns=", ".join(receipt["unknown_columns"]))
+        self._faults(receipt)
+        for warning in receipt.get("warnings", []):
+            self._indented("receipt.warning", check=warning["check"], message=warning[self.lang], observed=warning["observed"])
+        waiting = receipt["counts"].get("waiting", 0)
+        if waiting:
+            self._indented("receipt.waits", count=waiting)
+        if receipt.get("kept_in") and receipt["counts"].get("quarantined", 0) > waiting:
+            self._indented("receipt.kept", place=receipt["kept_in"])
+
+    def _indented(self, key: str, **values: object) -> None:
+        self.out.print(Text("  " + self.text(key, **values)), soft_wrap=True)
+
+    def _faults(self, receipt: dict[str, Any]) -> None:
+        faults = receipt["faults"]
+        if not faults:
+            return
+        table = Table(box=None, padding=(0, 1), header_style="dim", show_edge=False)
+        for key in ("receipt.row", "receipt.column", "receipt.found", "receipt.expected", "receipt.why"):
+            table.add_column(self.text(key), justify="right" if key == "receipt.row" else "left", overflow="fold")
+        for fault in faults[:SHOWN_FAULTS]:
+            found = (fault["value"] or "")[:80]
+            table.add_row(
+                Text(str(fault["row_number"])),
+                Text(fault["column_name"][:40]),
+                Text(found),
+                Text(fault[f"message_{self.lang}"]),
+                Text(fault[f"reason_{self.lang}"]),
+            )
+        self.out.print(table)
+        more = sum(receipt["fault_counts"].values()) - min(len(faults), SHOWN_FAULTS)
+        if more > 0:
+            self._indented("receipt.more", count=more)
+
+    def gates(self, gates: list[dict[str, Any]]) -> None:
+        """The gates with what they examined, and each failure below."""
+        rows = []
+        for gate in gates:
+            critical = [failure for failure in gate["failures"] if failure["severity"] == "critical"]
+            result = Text(self.text("table.passed"), style="green") if gate["success"] else Text(self.text("table.failed"), style="bold red")
+            rows.append([gate["suite"], gate["checks_run"], gate["rows_examined"], result, len(gate["failures"]) - len(critical)])
+        columns = [("table.suite", "left"), ("table.checks", "right"), ("table.rows", "right"), ("table.result", "left"), ("table.warnings", "right")]
+        self.table(self.text("table.gates"), columns, rows)
+        for gate in gates:
+            for failure in gate["failures"]:
+                message = failure.get("message")
+                words = (message.in_language(self.lang) if hasattr(message, "in_language") else (message or {}).get(self.lang)) or ""
+                style = "red" if failure["severity"] == "critical" else "yellow"
+                self.out.print(Text(f"  {gate['suite']} · {failure['check']}: {words} {failure.get('observed', '')}", style=style), soft_wrap=True)
