@@ -1,5 +1,5 @@
 """A deterministic demonstration country: published facts where they exist, clearly marked synthetic enterprises everywhere else."""
 
-from warehouse.demonstration.world import Stage, World, make_world
+from warehouse.demonstration.world import World, make_world
 
-__all__ = ["Stage", "World", "make_world"]
+__all__ = ["World", "make_world"]

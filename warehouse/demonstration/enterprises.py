@@ -41,6 +41,7 @@ def choose_products(facts: Facts, count: int, rng: np.random.Generator) -> tuple
     """Main product of every enterprise and its second one (-1: none), as indices into the products."""
     weights = np.array([float(row["weight"]) for row in facts.products])
     main = rng.choice(len(weights), size=count, p=weights / weights.sum())
+    main[: len(weights)] = np.arange(len(weights))[:count]  # every priority product has somebody who makes it
     companions = np.array([facts.product_codes.index(row["companion_product"]) for row in facts.products])
     return main, np.where(rng.random(count) < SECOND_PRODUCT_SHARE, companions[main], -1)
 

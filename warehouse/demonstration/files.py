@@ -33,7 +33,13 @@ class Stage:
         """Enter a file into the manifest; returns where to write it."""
         path = self.folder / "inbox" / source / file
         path.parent.mkdir(parents=True, exist_ok=True)
-        entry = {"sequence": len(self.manifest) + 1, "received_on": received_on, "source": source, "file": file, "rows": rows}
+        entry: dict[str, str | int] = {
+            "sequence": len(self.manifest) + 1,
+            "received_on": received_on,
+            "source": source,
+            "file": file,
+            "rows": rows,
+        }
         self.manifest.append(entry)
         return path
 
@@ -58,7 +64,8 @@ def read_as_text(table: pa.Table) -> list[Row]:
     options = pyarrow.csv.ConvertOptions(
         column_types={name: pa.string() for name in table.column_names}, strings_can_be_null=True, null_values=[""]
     )
-    return pyarrow.csv.read_csv(io.BytesIO(buffer.getvalue()), convert_options=options).to_pylist()
+    rows: list[Row] = pyarrow.csv.read_csv(io.BytesIO(buffer.getvalue()), convert_options=options).to_pylist()
+    return rows
 
 
 def write_rows(rows: list[Row], columns: list[str], path: Path, encoding: str = "utf-8", header: list[str] | None = None) -> None:

@@ -4,7 +4,7 @@ Everything is arrays of one entry per disclosure or per line; nothing loops over
 """
 
 from dataclasses import dataclass, fields, replace
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 
@@ -73,7 +73,8 @@ class Disclosures(Columns):
 
     @property
     def total(self) -> np.ndarray:
-        return np.round(self.stages.sum(axis=1), 10)
+        total: np.ndarray = np.round(self.stages.sum(axis=1), 10)
+        return total
 
 
 @dataclass(frozen=True)
@@ -88,7 +89,7 @@ class Lines(Columns):
     is_primary: np.ndarray
 
 
-def make_frame(facts: Facts, enterprises: int, rng: np.random.Generator) -> tuple[np.ndarray, dict[str, Any]]:
+def make_frame(facts: Facts, enterprises: int, rng: np.random.Generator) -> tuple[np.ndarray, dict[str, np.ndarray]]:
     """Main product of every enterprise, and who disclosed which product in which year: aligned arrays without figures yet."""
     main, second = choose_products(facts, enterprises, rng)
     owner = np.concatenate([np.arange(enterprises), np.flatnonzero(second >= 0)])
@@ -124,12 +125,13 @@ def make_frame(facts: Facts, enterprises: int, rng: np.random.Generator) -> tupl
     return main, frame | {"enterprise": owner[pair_index], "product": product[pair_index], "year": year, "is_second_site": is_second_site}
 
 
-def count_lines(facts: Facts, frame: dict[str, Any]) -> np.ndarray:
+def count_lines(facts: Facts, frame: dict[str, np.ndarray]) -> np.ndarray:
     gate, whole = facts.count_recipe_lines(gate_only=True), facts.count_recipe_lines(gate_only=False)
-    return np.where(frame["is_grave"], whole[frame["product"]], gate[frame["product"]])
+    counts: np.ndarray = np.where(frame["is_grave"], whole[frame["product"]], gate[frame["product"]])
+    return counts
 
 
-def cut_frame(facts: Facts, frame: dict[str, Any], lines: int) -> tuple[dict[str, Any], int]:
+def cut_frame(facts: Facts, frame: dict[str, np.ndarray], lines: int) -> tuple[dict[str, np.ndarray], int]:
     """The frame of the first enterprises that together have about so many lines, and how many enterprises those are."""
     expected = count_lines(facts, frame) * (1 - NO_LINES_SHARE)
     by_enterprise = np.cumsum(np.bincount(frame["enterprise"], weights=expected))
@@ -140,7 +142,7 @@ def cut_frame(facts: Facts, frame: dict[str, Any], lines: int) -> tuple[dict[str
     return {name: values[kept] for name, values in frame.items()}, enterprises
 
 
-def make_lines(facts: Facts, frame: dict[str, Any], rng: np.random.Generator) -> Lines:
+def make_lines(facts: Facts, frame: dict[str, np.ndarray], rng: np.random.Generator) -> Lines:
     """A line per recipe line of every disclosure, quantities per declared unit in the line's unit."""
     counts = count_lines(facts, frame)
     disclosure = np.repeat(np.arange(len(counts)), counts)
@@ -170,7 +172,7 @@ def relate_units(facts: Facts, recipe: np.ndarray, scale: np.ndarray) -> np.ndar
     return np.select([scale == key for key in relation], [values[recipe] for values in relation.values()], 1.0)
 
 
-def sum_stages(facts: Facts, frame: dict[str, Any], lines: Lines) -> np.ndarray:
+def sum_stages(facts: Facts, frame: dict[str, np.ndarray], lines: Lines) -> np.ndarray:
     """What the lines are worth at the first stage's factors: kgCO2e per declared unit, shape (disclosures, 5)."""
     to_base = np.array([facts.unit_factors[row["unit"]] for row in facts.recipes])
     scale = frame["scale"][lines.disclosure]
@@ -182,7 +184,7 @@ def sum_stages(facts: Facts, frame: dict[str, Any], lines: Lines) -> np.ndarray:
     return np.bincount(cell, weights=value, minlength=len(frame["year"]) * len(STAGES)).reshape(-1, len(STAGES))
 
 
-def choose_suppliers(facts: Facts, frame: dict[str, Any], lines: Lines, rng: np.random.Generator) -> np.ndarray:
+def choose_suppliers(facts: Facts, frame: dict[str, np.ndarray], lines: Lines, rng: np.random.Generator) -> np.ndarray:
     """Position of the supplying disclosure of every line, -1 for none: same year and GWP set, cradle to gate."""
     position = {code: index for index, code in enumerate(facts.product_codes)}
     wanted = np.array([position.get(row["supplier_product"], -1) for row in facts.recipes])[lines.recipe]
@@ -220,7 +222,7 @@ def date_periods(year: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray
     return start.astype("datetime64[D]"), end, submitted
 
 
-def make_disclosures(facts: Facts, frame: dict[str, Any], priced: np.ndarray, rng: np.random.Generator) -> Disclosures:
+def make_disclosures(facts: Facts, frame: dict[str, np.ndarray], priced: np.ndarray, rng: np.random.Generator) -> Disclosures:
     """Revision 1 of every disclosure; missing figures are NaN."""
     count = len(frame["year"])
     stages = declare_stages(priced, rng)

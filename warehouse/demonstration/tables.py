@@ -1,5 +1,7 @@
 """Arrays to the contract's columns: the only place that knows how a disclosure or a line is written down."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import pyarrow as pa
 
@@ -11,7 +13,7 @@ VERIFIERS = ("示范核查机构甲（合成）", "示范核查机构乙（合�
 SECOND_SITE = "（二厂）"
 
 
-def take_text(choices: list[str | None], indices: np.ndarray) -> pa.Array:
+def take_text(choices: Sequence[str | None], indices: np.ndarray) -> pa.Array:
     """One string per index; -1 is null."""
     return pa.array(choices, pa.string()).take(pa.array(np.where(indices < 0, len(choices), indices), mask=indices < 0))
 
