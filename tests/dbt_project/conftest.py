@@ -128,6 +128,12 @@ def build_warehouse(scratch: Path, world: Path | None, threads: int, *arguments:
     return run_dbt(scratch, warehouse, copy_seeds(scratch / "seeds", world), threads, "build", *arguments)
 
 
+@pytest.fixture(scope="session", name="run_dbt")
+def give_run_dbt() -> Callable[..., Build]:
+    """`run_dbt` for tests, which cannot import a conftest by name under pytest's importlib mode."""
+    return run_dbt
+
+
 @pytest.fixture(scope="session")
 def empty_build(tmp_path_factory: pytest.TempPathFactory) -> Build:
     """Everything, unit tests included, on a landing without rows."""

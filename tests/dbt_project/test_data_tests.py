@@ -1,0 +1,81 @@
+"""Each data test of the project is shipped with the fault that it must find: a check that cannot fail is no check."""
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import duckdb
+import pytest
+
+# What a wrong model might do to the tables of a right build, and the tests that must then fail.
+FAULTS = {
+    "update marts.footprint__sectors_by_year set yoy_mix_kg_co2e = yoy_mix_kg_co2e + 1e-3": ["assert_changes_are_the_sum_of_their_parts"],
+    "update marts.footprint__sectors_by_year set yoy_change_kg_co2e = null where province_code = '000000'": [
+        "assert_changes_compare_with_the_year_before"
+    ],
+    "update marts.footprint__sectors_by_year set weighted_mean_kg_co2e = weighted_mean_kg_co2e * 1000 where reporting_year = 2025": [
+        "assert_weighted_means_lie_between_the_extremes"
+    ],
+    "update marts.footprint__sectors_by_year set total_t_co2e = total_t_co2e * 2 where province_code = '130000'": [
+        "assert_provinces_add_up_to_the_country"
+    ],
+    "update marts.footprint__sectors_by_year set stddev_kg_co2e = cast('nan' as double) where disclosure_count = 1": [
+        "finite_footprint__sectors_by_year",
+        "accepted_range_footprint__sectors_by_year_stddev_kg_co2e",
+    ],
+    "update marts.footprint__sectors_by_year set verified_share = 1.5 where province_code = '000000'": [
+        "accepted_range_footprint__sectors_by_year_verified_share"
+    ],
+    "update intermediate.int_footprint__disclosures_resolved set footprint_unit_ratio = null where reporting_year = 2024": [
+        "assert_every_disclosure_converts_to_its_declared_unit"
+    ],
+    "update marts.footprint__products set is_discrepant = false where recalculation_status = 'partial'": [
+        "assert_statuses_follow_the_priced_lines"
+    ],
+    "update marts.footprint__products set product_code = 'NOT-LISTED' where reporting_year = 2022": [
+        "relationships_footprint__products_product_code"
+    ],
+    "insert into marts.footprint__products from marts.footprint__products limit 1": [
+        "unique_combination_footprint__products_disclosure_id",
+        "assert_every_disclosure_counts_in_the_country_and_has_a_tier_row",
+    ],
+    "update marts.footprint__product_tiers set tier = 5 - tier": ["assert_cleaner_products_never_have_a_worse_tier"],
+    "update marts.footprint__product_tiers set percentile_rank = 0 where tier is null": ["assert_tiers_stand_exactly_where_benchmarks_do"],
+    "update marts.ets__prices_by_day set close_cny_per_t = close_cny_per_t + 1 where is_carried": [
+        "assert_carried_days_keep_the_close_and_return_nothing"
+    ],
+    "update marts.ets__prices_by_day set vwap_listed_cny_per_t = vwap_listed_cny_per_t * 1.02": [
+        "assert_average_prices_lie_between_low_and_high"
+    ],
+    "update marts.ets__prices_by_year set turnover_cny = turnover_cny + 0.01": ["assert_years_are_the_sum_of_their_days"],
+}
+
+
+@pytest.fixture(scope="module")
+def failed_tests(
+    world_builds: Callable[..., object], run_dbt: Callable[..., object], tmp_path_factory: pytest.TempPathFactory
+) -> list[str]:
+    """Names of the data tests that fail once every fault has been planted in a copy of the world's build."""
+    sound: Path = world_builds(2).warehouse  # type: ignore[attr-defined]
+    scratch = tmp_path_factory.mktemp("faults")
+    warehouse = Path(shutil.copy(sound, scratch / "warehouse.duckdb"))
+    with duckdb.connect(str(warehouse)) as connection:
+        for fault in FAULTS:
+            connection.execute(fault)
+    done = run_dbt(scratch, warehouse, sound.parent / "seeds", 2, "test", "--exclude-resource-type", "unit_test")
+    assert done.returncode == 1, done.output  # type: ignore[attr-defined]
+    results = json.loads((scratch / "target" / "run_results.json").read_text(encoding="utf-8"))["results"]
+    assert not [result["unique_id"] for result in results if result["status"] == "error"]
+    return [result["unique_id"].split(".")[2] for result in results if result["status"] == "fail"]
+
+
+@pytest.mark.parametrize("expected", sorted({name for names in FAULTS.values() for name in names}))
+def test_planted_fault_is_found_by_its_data_test(failed_tests: list[str], expected: str) -> None:
+    assert any(name.startswith(expected) for name in failed_tests), failed_tests
+
+
+def test_every_sentence_has_a_fault_that_makes_it_false() -> None:
+    sentences = {path.stem for path in (Path(__file__).resolve().parents[2] / "dbt_project" / "tests").glob("assert_*.sql")}
+    assert sentences
+    assert sentences <= {name for names in FAULTS.values() for name in names}
