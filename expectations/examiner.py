@@ -19,9 +19,11 @@ from great_expectations.compatibility import pydantic
 from great_expectations.core import ExpectationSuite, RunIdentifier
 from great_expectations.data_context.types.base import DataContextConfig, ProgressBarsConfig
 from great_expectations.data_context.types.resource_identifiers import ExpectationSuiteIdentifier, ValidationResultIdentifier
-from great_expectations.expectations.core import ExpectTableRowCountToEqual, UnexpectedRowsExpectation
+from great_expectations.expectations.core.expect_table_row_count_to_equal import ExpectTableRowCountToEqual
+from great_expectations.expectations.core.unexpected_rows_expectation import UnexpectedRowsExpectation
 
 from expectations.check import Check, Limits
+from expectations.pages import keep_local, write_index
 
 _SINGLE_COLON = re.compile(r"(?<!:):(?=\w)")
 
@@ -180,7 +182,9 @@ class Examiner:
             return None
         shutil.rmtree(self._docs / "site", ignore_errors=True)
         self._context.build_data_docs()
-        return self._docs / "site" / "index.html"
+        for page in (self._docs / "site").rglob("*.html"):
+            page.write_text(keep_local(page.read_text(encoding="utf-8")), encoding="utf-8")
+        return write_index(self._docs / "site", self._docs / "results")
 
 
 def _read_error(info: Any) -> str | None:
