@@ -36,7 +36,7 @@ PARTS = {
     "dag-processor": ["dag-processor"],
 }
 BOOT_TIMEOUT_S = 240
-STOP_TIMEOUT_S = 20
+STOP_TIMEOUT_S = 10
 HEARTBEAT_S = 5
 
 TEXTS = {

@@ -72,12 +72,12 @@ def answer_release(data: Path, code: int, answer: dict[str, Any]) -> None:
     (data / "release.json").write_text(json.dumps(answer), encoding="utf-8")
 
 
-def put_files(data: Path, source: str, contents: dict[str, str]) -> None:
+def put_files(data: Path, source: str, contents: dict[str, str], inbox: str = "inbox") -> None:
     """Put files into a source's inbox; what a file says decides what becomes of it."""
-    inbox = data / "inbox" / source
-    inbox.mkdir(parents=True, exist_ok=True)
+    folder = data / inbox / source
+    folder.mkdir(parents=True, exist_ok=True)
     for name, content in contents.items():
-        (inbox / name).write_text(content, encoding="utf-8")
+        (folder / name).write_text(content, encoding="utf-8")
 
 
 def read_calls(data: Path) -> list[list[str]]:
