@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 import dashboards.client
 import dashboards.server
 from warehouse.airflow_client import wait_for_dags
 from warehouse.airflow_server import Airflow, end_airflow, start_airflow
-from warehouse.settings import ROOT, Settings
-
-SUPERSET_ENVIRONMENT = ROOT / ".venv-superset"
 
 TEXTS = {
     "superset": {"zh": "Superset：启动", "en": "Superset: starting"},
@@ -29,6 +27,14 @@ TEXTS = {
 
 
 @dataclass(frozen=True)
+class Ports:
+    """Where the servers listen, on 127.0.0.1 only."""
+
+    airflow: int = 8080
+    superset: int = 8088
+
+
+@dataclass(frozen=True)
 class Services:
     """What runs; `dashboards` has an address per language, and is empty before the first release."""
 
@@ -37,19 +43,18 @@ class Services:
     dashboards: dict[str, str]
 
 
-def start_services(settings: Settings, say: Callable[[str], None]) -> Services:
+def start_services(data: Path, superset_environment: Path, ports: Ports, lang: str, say: Callable[[str], None]) -> Services:
     """Start both servers, import the dashboards and say where everything is; what runs already stays as it is.
 
     Raises AirflowError or DashboardError, both with `text(lang)`.
     """
-    lang, data = settings.lang, settings.data
-    airflow = start_airflow(data, settings.airflow_port, lang, say)
+    airflow = start_airflow(data, ports.airflow, lang, say)
     wait_for_dags(airflow)
     say(TEXTS["superset"][lang])
-    superset = dashboards.server.start(data, SUPERSET_ENVIRONMENT, settings.superset_port, lang, say)
+    superset = dashboards.server.start(data, superset_environment, ports.superset, lang, say)
     say(TEXTS["superset_ready"][lang].format(url=superset.url, user=superset.user, file=superset.password_file))
     addresses: dict[str, str] = {}
-    if (settings.releases / "current").exists():
+    if (data / "releases" / "current").exists():
         addresses = dashboards.client.publish(superset.url, superset.user, superset.password, data).urls
         say(TEXTS["dashboard"][lang].format(url=addresses[lang]))
     else:
@@ -57,10 +62,9 @@ def start_services(settings: Settings, say: Callable[[str], None]) -> Services:
     return Services(airflow, superset, addresses)
 
 
-def end_services(settings: Settings, say: Callable[[str], None]) -> None:
+def end_services(data: Path, lang: str, say: Callable[[str], None]) -> None:
     """End every process of both servers; raises AirflowError when one of Airflow's is still there."""
-    lang = settings.lang
-    stopped = dashboards.server.stop(settings.data)
+    stopped = dashboards.server.stop(data)
     say(TEXTS["superset_ended" if stopped else "superset_absent"][lang])
-    count = end_airflow(settings.data)
+    count = end_airflow(data)
     say(TEXTS["airflow_ended" if count else "airflow_absent"][lang].format(count=count))
