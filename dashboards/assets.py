@@ -12,7 +12,7 @@ from typing import Any
 
 import yaml
 
-from dashboards.charts import Node, build_chart
+from dashboards.charts import BAND_EDGES, Node, build_chart
 
 ROOM = Path(__file__).resolve().parent / "superset"
 DEFINITION = ROOM / "sector_footprints.yaml"
@@ -38,6 +38,8 @@ def speak(node: Any, lang: str) -> Any:
     if isinstance(node, dict):
         if set(node) == set(LANGUAGES):
             return node[lang]
+        if set(node) & set(LANGUAGES):
+            raise ValueError(f"a text needs zh and en and nothing else (an unquoted comma?), found {node}")
         return {speak(key, lang): speak(value, lang) for key, value in node.items()}
     if isinstance(node, list):
         return [speak(value, lang) for value in node]
@@ -183,17 +185,22 @@ def _build_dashboard(spoken: Node, lang: str) -> Node:
             # A click on a bar would silently add a second product or year to the filters.
             "cross_filters_enabled": False,
             "color_scheme": spoken["colours"]["scheme"],
-            "label_colors": dict(spoken["colours"]["series"]),
+            "label_colors": _build_colours(spoken["colours"]["series"]),
             "shared_label_colors": [],
             "color_scheme_domain": [],
             "expanded_slices": {},
             "refresh_frequency": 0,
             "timed_refresh_immune_slices": [],
             "default_filters": "{}",
-            "filter_bar_orientation": "HORIZONTAL",
+            "filter_bar_orientation": "VERTICAL",
         },
         "version": "1.0.0",
     }
+
+
+def _build_colours(series: list[list[str]]) -> Node:
+    # The two edges of a band are series of their own to Superset.
+    return {label + edge: colour for label, colour in series for edge in ("", *BAND_EDGES)}
 
 
 def _build_filter(name: str, entry: Node, spoken: Node, numbers: dict[str, int]) -> Node:
@@ -228,7 +235,7 @@ def _build_position(spoken: Node, lang: str, numbers: dict[str, int]) -> Node:
         "GRID_ID": {"type": "GRID", "id": "GRID_ID", "children": [], "parents": ["ROOT_ID"]},
         "HEADER_ID": {"type": "HEADER", "id": "HEADER_ID", "meta": {"text": spoken["title"]}},
     }
-    text = {"MARKDOWN-header": ("MARKDOWN", {"code": spoken["header"], "width": 12, "height": 14})}
+    text = {"MARKDOWN-header": ("MARKDOWN", {"code": spoken["header"], "width": 12, "height": 8})}
     _add_row(position, "ROW-header", text)
     for number, row in enumerate(spoken["layout"], start=1):
         children = {

@@ -13,9 +13,10 @@ from typing import Any
 Node = dict[str, Any]
 
 # The suffixes by which Superset pairs two series into a band around a third one; its name for a forecast's interval.
-_BAND_LOW = "__yhat_lower"
-_BAND_HIGH = "__yhat_upper"
+BAND_EDGES = ("__yhat_lower", "__yhat_upper")
 _ROW_LIMIT = 10_000
+# A light vermilion: the text on it stays dark.
+_WARNING = "#F7C6A3"
 
 
 def show_only_row(column: str) -> str:
@@ -71,7 +72,7 @@ def _axes(chart: Node) -> Node:
     return {
         "x_axis": chart["x"],
         "x_axis_title": chart["x_title"],
-        "x_axis_title_margin": 30 if chart["x_title"] else 0,
+        "x_axis_title_margin": 28 if chart["x_title"] else 0,
         "y_axis_title": chart["y_title"],
         "y_axis_title_margin": 55,
         "y_axis_title_position": "Left",
@@ -102,9 +103,9 @@ def _figure(chart: Node, labels: Node) -> tuple[str, Node, list[Node]]:
         "metric": metric,
         "adhoc_filters": [],
         "y_axis_format": chart["format"],
-        "header_font_size": 0.4,
+        "header_font_size": 0.5,
         "subtitle": chart["caption"],
-        "subtitle_font_size": 0.15,
+        "subtitle_font_size": 0.3,
         "show_metric_name": False,
         "extra_form_data": {},
     }
@@ -122,6 +123,8 @@ def _table(chart: Node, labels: Node) -> tuple[str, Node, list[Node]]:
         elif column in chart.get("formats", {}):
             pattern = chart["formats"][column]
             config[column] |= {"d3NumberFormat": pattern, "d3SmallNumberFormat": pattern}
+        elif column.endswith("_date"):
+            config[column] |= {"d3TimeFormat": "%Y-%m-%d"}
         elif column.endswith(("_count", "_days", "_examined", "_received")):
             config[column] |= {"d3NumberFormat": ",d", "d3SmallNumberFormat": ",d"}
     order = [[chart["order"], False]] if "order" in chart else []
@@ -146,17 +149,18 @@ def _table(chart: Node, labels: Node) -> tuple[str, Node, list[Node]]:
     }
     if "warn" in chart:
         params["conditional_formatting"] = [
-            {"column": chart["warn"], "operator": "is true", "colorScheme": "#D55E00", "toAllRow": False, "toTextColor": False}
+            # Superset drops a rule without a target, also where the operator has no use for one.
+            {"column": column, "operator": "is true", "targetValue": True, "colorScheme": _WARNING, "useGradient": False}
+            for column in chart["warn"]
         ]
     return "table", params, [_query(columns, None, [], order)]
 
 
 def _band(chart: Node, labels: Node) -> tuple[str, Node, list[Node]]:
     metrics = [
-        _one(chart["line"], chart["line_label"]),
-        _one(chart["low"], chart["line_label"] + _BAND_LOW),
-        _one(chart["high"], chart["line_label"] + _BAND_HIGH),
+        *(_one(column, chart["band_label"] + edge) for column, edge in zip((chart["low"], chart["high"]), BAND_EDGES, strict=True)),
         *(_one(column, label) for column, label in chart["others"].items()),
+        _one(chart["line"], chart["line_label"]),
     ]
     params = _axes(chart) | _years(chart) | {
         "metrics": metrics,
@@ -185,7 +189,7 @@ def _parts(chart: Node, labels: Node) -> tuple[str, Node, list[Node]]:
         "metrics_b": whole,
         "groupby_b": [],
         "adhoc_filters_b": known,
-        "seriesTypeB": "line",
+        "seriesTypeB": "scatter",
         "stackB": False,
         "markerEnabledB": True,
         "markerSizeB": 10,
@@ -228,6 +232,7 @@ def _counts(chart: Node, labels: Node) -> tuple[str, Node, list[Node]]:
         "orientation": "vertical",
         "stack": "Stack",
         "show_value": True,
+        "only_total": True,
         "showTooltipTotal": True,
         "showTooltipPercentage": True,
         "sort_series_type": "name",
@@ -251,7 +256,10 @@ def _daily(chart: Node, labels: Node) -> tuple[str, Node, list[Node]]:
         "seriesType": "line",
         "markerEnabled": False,
         "truncateYAxis": True,
-        "y_axis_title_margin": 40,
+        # The later series is drawn on top: block deals pull the mean below the close, so the close stays to be seen.
+        "sort_series_type": "sum",
+        "sort_series_ascending": True,
+        "y_axis_title_margin": 55,
     }
     return "echarts_timeseries_line", params, [_query([chart["x"]], metrics, only, [[chart["x"], True]])]
 

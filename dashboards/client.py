@@ -198,7 +198,18 @@ class SupersetClient:
         if answer.is_success:
             return
         where = f"{answer.request.method} {answer.request.url.path}"
-        raise DashboardError(
-            f"Superset 拒绝了 {where}：{answer.status_code} {answer.text[:2000]}",
-            f"Superset refused {where}: {answer.status_code} {answer.text[:2000]}",
-        )
+        said = f"{answer.status_code} {_read_complaint(answer)}"
+        raise DashboardError(f"Superset 拒绝了 {where}：{said}", f"Superset refused {where}: {said}")
+
+
+def _read_complaint(answer: httpx.Response) -> str:
+    """What Superset complains of, every fault of it: its answers are JSON in two shapes, a crash is a page of HTML."""
+    if not answer.headers.get("content-type", "").startswith("application/json"):
+        return answer.text[:500]
+    body = answer.json()
+    faults = body.get("errors") or [{"message": body.get("message", body)}]
+    lines = []
+    for fault in faults:
+        places = {place: why for place, why in (fault.get("extra") or {}).items() if place not in ("issue_codes", "engine_name")}
+        lines.append(f"{fault['message']}{' ' + json.dumps(places, ensure_ascii=False) if places else ''}")
+    return "\n".join(lines)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from functools import cache
 from typing import Any
 
@@ -47,7 +48,8 @@ def finish(chart: Any, data: Data, width: int, height: int, *, right: int = 6) -
     Size, look and rows are put in last because altair copies and validates what it holds at every step,
     which would take longer than the drawing itself; letting the drawing fit itself would measure every text thrice.
     """
-    return chart.to_dict(validate=False) | {
+    spec: Spec = chart.to_dict(validate=False)
+    return spec | {
         "width": width,
         "height": height,
         "autosize": "pad",
@@ -82,19 +84,17 @@ def draw_trend(rows: list[Row], language: Language) -> Spec:
     y = alt.Y(
         "weighted_mean_kg_co2e:Q",
         scale=alt.Scale(zero=False, nice=True),
-        axis=alt.Axis(title=None, tickCount=4, format=NUMBER, **set_extent(48)),
+        axis=alt.Axis(title=None, tickCount=4, format=NUMBER, **set_extent(54)),
     )
     base = alt.Chart(alt.NamedData("years")).encode(x=x)
     end = alt.Chart(alt.NamedData("last")).encode(x=x, y=y, text="label:N")
     band = base.mark_area(color=SKY, opacity=0.4).encode(y=alt.Y("p10_kg_co2e:Q", axis=alt.Axis(title=None)), y2="p90_kg_co2e:Q")
-    halo, plain = (
-        end.mark_text(dy=-11, dx=10, align="right", fontSize=11.5, fontWeight="bold", color=BLUE, **stroke)
-        for stroke in ({"stroke": PAPER, "strokeWidth": 3, "strokeJoin": "round"}, {})
-    )
+    label: dict[str, Any] = {"dy": -11, "dx": 10, "align": "right", "fontSize": 11.5, "fontWeight": "bold", "color": BLUE}
+    halo, plain = end.mark_text(**label, stroke=PAPER, strokeWidth=3, strokeJoin="round"), end.mark_text(**label)
     line = base.mark_line(color=BLUE, strokeWidth=2.2).encode(y=y)
     point = base.mark_point(color=BLUE, filled=True, size=34, opacity=1).encode(y=y)
     chart = alt.layer(band, line, point, halo, plain).properties(title=put_title(rows[0], language))
-    return finish(chart, data, PANEL_WIDTH - MARGIN - 48, 118)
+    return finish(chart, data, PANEL_WIDTH - MARGIN - 54, 118)
 
 
 def pick(row: Row, names: tuple[str, ...]) -> Row:
@@ -121,17 +121,18 @@ def draw_province_panel(country: Row, rows: list[Row], language: Language) -> Sp
     }
     order = [value["province"] for value in data["provinces"]]
     means = [value["mean"] for value in data["provinces"] + data["country"]]
+    extent = 50 if language == "zh" else 84
     spread = (max(means) - min(means)) or abs(means[0]) or 1.0
     # The free third on the right holds the values, clear of dots and line.
     scale = alt.Scale(domain=[min(means) - 0.08 * spread, max(means) + 0.55 * spread], nice=False, zero=False)
     x = alt.X("mean:Q", scale=scale, axis=alt.Axis(title=None, tickCount=4, format=NUMBER))
-    y = alt.Y("province:N", sort=order, axis=alt.Axis(title=None, ticks=False, domain=False, grid=True, **set_extent(82)))
+    y = alt.Y("province:N", sort=order, axis=alt.Axis(title=None, ticks=False, domain=False, grid=True, **set_extent(extent)))
     base = alt.Chart(alt.NamedData("provinces")).encode(y=y)
     dots = base.mark_point(filled=True, size=50, stroke=BLUE, strokeWidth=1.6, opacity=1).encode(x=x, fill=alt.Fill("fill:N", scale=None))
     labels = base.mark_text(align="right", fontSize=10.5, color=QUIET).encode(x=alt.value("width"), text="label:N")
     mean = alt.Chart(alt.NamedData("country")).mark_rule(color=VERMILION, strokeWidth=1.6, strokeDash=[4, 3]).encode(x=x)
     chart = alt.layer(mean, dots, labels).properties(title=put_title(country, language))
-    return finish(chart, data, PANEL_WIDTH - MARGIN - 82, 18 * len(rows))
+    return finish(chart, data, PANEL_WIDTH - MARGIN - extent, 18 * len(rows))
 
 
 def draw_parts(rows: list[Row], language: Language) -> list[Spec]:
@@ -151,8 +152,10 @@ def draw_part_panel(row: Row, language: Language) -> Spec:
         for part, colour in parts.items()
     ]
     reach = max((abs(v["value"]) for v in values if v["value"] is not None), default=1.0) or 1.0
+    unit = 10.0 ** math.floor(math.log10(reach))
+    tick = math.floor(reach / unit) * unit
     scale = alt.Scale(domain=[-1.9 * reach, 1.9 * reach], nice=False)
-    x = alt.X("value:Q", scale=scale, axis=alt.Axis(title=None, tickCount=3, format=NUMBER))
+    x = alt.X("value:Q", scale=scale, axis=alt.Axis(title=None, values=[-tick, 0, tick], format=NUMBER))
     y = alt.Y("part:N", sort=[v["part"] for v in values], axis=alt.Axis(title=None, ticks=False, domain=False, **set_extent(68)))
     data: Data = {
         "parts": values,
@@ -161,9 +164,10 @@ def draw_part_panel(row: Row, language: Language) -> Spec:
         "zero": [{"value": 0}],
     }
     bars = alt.Chart(alt.NamedData("parts")).mark_bar(height=13).encode(x=x, y=y, color=alt.Color("colour:N", scale=None))
+    sides: dict[str, dict[str, Any]] = {"right": {"align": "left", "dx": 4}, "left": {"align": "right", "dx": -4}}
     labels = [
-        alt.Chart(alt.NamedData(side)).mark_text(align=align, dx=dx, fontSize=10.5, color=INK).encode(x=x, y=y, text="label:N")
-        for side, align, dx in (("right", "left", 4), ("left", "right", -4))
+        alt.Chart(alt.NamedData(side)).mark_text(**place, fontSize=10.5, color=INK).encode(x=x, y=y, text="label:N")
+        for side, place in sides.items()
         if data[side]
     ]
     zero = alt.Chart(alt.NamedData("zero")).mark_rule(color=INK, strokeWidth=1).encode(x=x)
@@ -195,18 +199,19 @@ def draw_stack(rows: list[Row], kinds: list[tuple[str, Text, str]], language: La
     # A label needs about a line's height of its own; a smaller count is left to the eye.
     data: Data = {"stacks": values, "labels": [value for value in values if value["count"] >= top * 0.062]}
     names = [name[language] for _, name, _ in kinds]
-    colour = alt.Color("kind:N", scale=alt.Scale(domain=names, range=[c for _, _, c in kinds]), legend=alt.Legend(columns=len(names)))
+    fill = alt.Color("kind:N", scale=alt.Scale(domain=names, range=[c for _, _, c in kinds]), legend=alt.Legend(columns=len(names)))
     x = alt.X("year:O", axis=alt.Axis(title=None, labelAngle=0, grid=False))
-    y_axis = alt.Axis(
-        title=unit[language], tickCount=4, format=NUMBER, titleAngle=0, titleAlign="left", titleY=-8, titleX=4, **set_extent(40)
-    )
-    bars = alt.Chart(alt.NamedData("stacks")).mark_bar(size=40).encode(x=x, y=alt.Y("floor:Q", axis=y_axis), y2="roof:Q", color=colour)
+    y = alt.Y("floor:Q", axis=alt.Axis(title=None, tickCount=4, format=NUMBER, **set_extent(40)))
+    bars = alt.Chart(alt.NamedData("stacks")).mark_bar(size=40).encode(x=x, y=y, y2="roof:Q", color=fill)
     labels = (
         alt.Chart(alt.NamedData("labels"))
         .mark_text(fontSize=10.5, baseline="middle")
-        .encode(x=x, y="middle:Q", text="label:N", color=alt.Color("ink:N", scale=None))
+        .encode(x=x, y=alt.Y("middle:Q", axis=alt.Axis(title=None)), text="label:N", color=alt.Color("ink:N", scale=None))
     )
-    return [finish(alt.layer(bars, labels).resolve_scale(color="independent"), data, HALF_WIDTH - MARGIN - 40, 180)]
+    heading = alt.TitleParams(unit[language], fontSize=11, fontWeight="normal", color=QUIET, offset=4)
+    return [
+        finish(alt.layer(bars, labels).resolve_scale(color="independent").properties(title=heading), data, HALF_WIDTH - MARGIN - 40, 180)
+    ]
 
 
 def draw_price(rows: list[Row], language: Language) -> list[Spec]:

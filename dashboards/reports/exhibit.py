@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -40,7 +40,7 @@ class Exhibit:
     title: Text
     note: Text
     source: str
-    drawings: dict[str, list[Markup]]
+    drawings: Mapping[Language, list[Markup]]
     table: Table | None = None
     is_table_open: bool = False
 

@@ -1,0 +1,143 @@
+"""A release to look at and a Superset that looks at it.
+
+TANLIAN_TEST_RELEASE names a ministry.duckdb the pipeline made; without it the file is built from the acceptance world's
+expected marts and that world's names, so that the dashboards are tested without the pipeline.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from dashboards import client, server
+
+ROOT = Path(__file__).resolve().parents[2]
+ACCEPTANCE = ROOT.parent / "shared" / "acceptance"
+SUPERSET_ENVIRONMENT = ROOT / ".venv-superset"
+MARTS = ("footprint__sectors_by_year", "footprint__benchmarks_by_year", "footprint__product_tiers", "ets__prices_by_day")
+
+
+@dataclass(frozen=True)
+class Live:
+    """A running Superset with the dashboards published, and the data directory it reads."""
+
+    server: server.Server
+    data_dir: Path
+
+    @property
+    def release_file(self) -> Path:
+        return self.data_dir / "releases" / "current" / "ministry.duckdb"
+
+    def connect(self) -> client.SupersetClient:
+        return client.SupersetClient(self.server.url, self.server.user, self.server.password)
+
+    def publish(self) -> client.Published:
+        return client.publish(self.server.url, self.server.user, self.server.password, self.data_dir)
+
+
+@pytest.fixture(scope="session")
+def release_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    given = os.environ.get("TANLIAN_TEST_RELEASE")
+    if given:
+        return Path(given)
+    if not ACCEPTANCE.exists():
+        pytest.skip(f"neither TANLIAN_TEST_RELEASE nor {ACCEPTANCE} is there to make a release from")
+    file = tmp_path_factory.mktemp("release") / "ministry.duckdb"
+    write_release(file, "20261031T155959Z-000001")
+    return file
+
+
+@pytest.fixture(scope="session")
+def live(release_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
+    if not SUPERSET_ENVIRONMENT.exists():
+        pytest.fail(f"{SUPERSET_ENVIRONMENT} is not there: make install makes it")
+    data_dir = tmp_path_factory.mktemp("data")
+    target = data_dir / "releases" / "first" / "ministry.duckdb"
+    target.parent.mkdir(parents=True)
+    shutil.copy(release_file, target)
+    (data_dir / "releases" / "current").symlink_to("first")
+    try:
+        running = server.start(data_dir, SUPERSET_ENVIRONMENT, find_free_port(), lang="en")
+        yield Live(running, data_dir)
+    finally:
+        server.stop(data_dir)
+
+
+def find_free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def write_release(file: Path, release_id: str) -> None:
+    with duckdb.connect(str(file)) as connection:
+        connection.execute("create schema marts")
+        for mart in MARTS:
+            _copy_mart(connection, mart)
+        _write_release_tables(connection, release_id)
+
+
+def _copy_mart(connection: duckdb.DuckDBPyConnection, mart: str) -> None:
+    source = f"'{ACCEPTANCE}/expected/{mart}.parquet'"
+    seeds = ACCEPTANCE / "world" / "seeds"
+    columns = [row[0] for row in connection.execute(f"describe select * from {source}").fetchall()]
+    names, joins = "", ""
+    if "product_code" in columns:
+        names += ", product.name_zh as product_name_zh, product.name_en as product_name_en, product.declared_unit"
+        joins += f" left join '{seeds}/product_catalogue.csv' as product using (product_code)"
+    if "province_code" in columns:
+        names += ", province.name_zh as province_name_zh, province.name_en as province_name_en"
+        joins += f" left join read_csv('{seeds}/province.csv', all_varchar = true) as province using (province_code)"
+    connection.execute(f"create table marts.{mart} as select mart.*{names} from {source} as mart{joins}")
+
+
+def _write_release_tables(connection: duckdb.DuckDBPyConnection, release_id: str) -> None:
+    manifest = f"'{ACCEPTANCE}/world/manifest.csv'"
+    connection.execute(
+        f"""
+        create table marts.release__summary as
+        select
+            ? as release_id,
+            null::varchar as parent_release_id,
+            timestamp '2026-10-31 15:59:59' as as_of,
+            date '2026-10-31' as rule_date,
+            timestamp '2026-10-31 16:10:00' as published_at,
+            'acceptance world' as code_version,
+            true as is_demonstration,
+            count(*) as delivery_count,
+            11::bigint as gate_count,
+            sum(rows)::bigint as rows_examined,
+        from {manifest}
+        """,
+        [release_id],
+    )
+    # Half a year as everyone's cadence makes some sources stale and some not, so that both are seen.
+    connection.execute(
+        f"""
+        create table marts.release__sources as
+        select
+            source,
+            '来源 ' || source as title_zh,
+            replace(source, '_', ' ') as title_en,
+            count(*) as delivery_count,
+            0::bigint as rejected_file_count,
+            sum(rows)::bigint as received_count,
+            sum(rows)::bigint as accepted_count,
+            0::bigint as duplicate_count,
+            0::bigint as quarantined_count,
+            max(received_on)::timestamp as last_received_at,
+            180::bigint as cadence_days,
+            date_diff('day', max(received_on)::date, date '2026-10-31') as days_since_received,
+            date_diff('day', max(received_on)::date, date '2026-10-31') > 180 as is_stale,
+        from {manifest}
+        group by source
+        """
+    )

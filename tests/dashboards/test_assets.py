@@ -1,0 +1,213 @@
+"""The committed assets, without a server: what they refer to exists, in both languages alike, and nothing is computed in them."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+import yaml
+
+from dashboards import assets
+
+GUARDED = re.compile(r"case when count\(\*\) = 1 then max\((\w+)\) end")
+CHINESE = re.compile(r"[\u4e00-\u9fff]")
+# One product, boundary and GWP set: what footprints must share to stand in one chart.
+COMPARABLE = {"product", "boundary", "gwp_set"}
+
+FILES: dict[str, Any] = {
+    path.relative_to(assets.ASSETS).as_posix(): yaml.safe_load(path.read_text(encoding="utf-8"))
+    for path in sorted(assets.ASSETS.rglob("*.yaml"))
+}
+DATASETS = {content["uuid"]: content for path, content in FILES.items() if path.startswith("datasets/")}
+CHARTS = {content["uuid"]: content for path, content in FILES.items() if path.startswith("charts/")}
+DASHBOARDS = {path.removesuffix(".yaml")[-2:]: content for path, content in FILES.items() if path.startswith("dashboards/")}
+
+
+def test_generated_files_are_up_to_date() -> None:
+    assert assets.find_drift(assets.render_assets(assets.read_definition())) == []
+
+
+def test_drift_names_changed_missing_and_stray_files(tmp_path: Path) -> None:
+    rendered = {"charts/one.yaml": "1\n", "charts/two.yaml": "2\n"}
+    assets.write_assets(rendered, tmp_path)
+    assert assets.find_drift(rendered, tmp_path) == []
+    (tmp_path / "charts" / "one.yaml").write_text("9\n", encoding="utf-8")
+    (tmp_path / "charts" / "stray.yaml").write_text("3\n", encoding="utf-8")
+    (tmp_path / "charts" / "two.yaml").unlink()
+    assert assets.find_drift(rendered, tmp_path) == ["charts/one.yaml", "charts/stray.yaml", "charts/two.yaml"]
+
+
+def test_uuids_are_stable_and_distinct() -> None:
+    """Golden values: another identifier would leave the old asset beside the new one on every installed server."""
+    assert FILES["databases/tanlian.yaml"]["uuid"] == "73b9cf22-db55-5a63-bdc1-091e172123b5"
+    assert FILES["datasets/tanlian/footprint__sectors_by_year.yaml"]["uuid"] == "1bf9ffe1-1130-530a-bf6a-00fc895f1a08"
+    assert FILES["charts/trend_zh.yaml"]["uuid"] == "035ebe9e-436d-5422-ae91-1122da73a7d4"
+    assert {lang: board["uuid"] for lang, board in DASHBOARDS.items()} == {"en": "4bfbbcbf-87f9-5e1a-807f-4512d8401607", "zh": "c1225109-910d-5dea-b104-ec320ccc2eec"}
+    identifiers = [content["uuid"] for content in FILES.values()]
+    assert len(identifiers) == len(set(identifiers)) == len(assets.render_assets(assets.read_definition()))
+
+
+def test_database_is_read_only_and_holds_no_path_of_a_machine() -> None:
+    database = FILES["databases/tanlian.yaml"]
+    assert database["sqlalchemy_uri"] == "duckdb:///${TANLIAN_DATA}/releases/current/ministry.duckdb"
+    arguments = database["extra"]["engine_params"]["connect_args"]
+    assert arguments == {"read_only": True, "config": {"enable_external_access": False, "lock_configuration": True}}
+    assert not any(database[right] for right in ("allow_dml", "allow_ctas", "allow_cvas", "allow_file_upload"))
+
+
+def test_datasets_are_tables_of_the_marts_without_sql() -> None:
+    assert DATASETS
+    for dataset in DATASETS.values():
+        assert dataset["schema"] == "marts"
+        assert dataset["sql"] is None
+        assert [column["column_name"] for column in dataset["columns"] if column["expression"]] == []
+        for metric in dataset["metrics"]:
+            assert re.fullmatch(r"(max|min)\(\w+\)", metric["expression"]), "only an order of a list may be a saved metric"
+
+
+def test_dataset_columns_exist_in_the_release_with_their_type(release_file: Path) -> None:
+    missing = []
+    with duckdb.connect(str(release_file), read_only=True) as connection:
+        for table, dataset in assets.read_definition()["datasets"].items():
+            held = {row[0]: row[1] for row in connection.execute(f"describe marts.{table}").fetchall()}
+            for column, kinds in dataset["columns"].items():
+                wanted = [kinds] if isinstance(kinds, str) else kinds
+                found = held.get(column, "nothing").split("(")[0]
+                # A count's width is the engine's affair.
+                if found not in wanted and not ("BIGINT" in wanted and found in ("INTEGER", "UBIGINT", "HUGEINT")):
+                    missing.append(f"{table}.{column}: expected {wanted}, found {found}")
+    assert missing == []
+
+
+def list_metrics(params: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    yield from params.get("metrics", []) + params.get("metrics_b", [])
+    if "metric" in params:
+        yield params["metric"]
+
+
+def list_columns(chart: dict[str, Any]) -> set[str]:
+    """Every column a chart names, in its parameters and its stored queries."""
+    params = chart["params"]
+    columns = {*params.get("all_columns", []), *params.get("groupby", []), *params.get("groupby_b", [])}
+    columns |= {entry["subject"] for key in ("adhoc_filters", "adhoc_filters_b") for entry in params.get(key, [])}
+    columns |= {json.loads(entry)[0] for entry in params.get("order_by_cols", [])}
+    columns |= {entry["column"] for entry in params.get("conditional_formatting", [])}
+    columns |= {params["x_axis"]} if "x_axis" in params else set()
+    columns |= set(params.get("column_config", {}))
+    for query in json.loads(chart["query_context"])["queries"]:
+        columns |= set(query["columns"]) | {entry["col"] for entry in query["filters"]}
+    return columns | {match[1] for metric in list_metrics(params) if (match := GUARDED.fullmatch(metric["sqlExpression"]))}
+
+
+@pytest.mark.parametrize("chart", CHARTS.values(), ids=lambda chart: f"{chart['slice_name']}")
+def test_chart_uses_columns_of_its_dataset_only(chart: dict[str, Any]) -> None:
+    known = {column["column_name"] for column in DATASETS[chart["dataset_uuid"]]["columns"]}
+    used = list_columns(chart)
+    assert used
+    assert used - known == set()
+
+
+@pytest.mark.parametrize("chart", CHARTS.values(), ids=lambda chart: f"{chart['slice_name']}")
+def test_metrics_show_a_row_or_count_rows_and_never_compute(chart: dict[str, Any]) -> None:
+    expressions = [metric["sqlExpression"] for metric in list_metrics(chart["params"])]
+    assert expressions or chart["params"]["query_mode"] == "raw"
+    computed = [sql for sql in expressions if not GUARDED.fullmatch(sql) and sql != "count(*)"]
+    assert computed == []
+
+
+@pytest.mark.parametrize("lang", assets.LANGUAGES)
+def test_every_footprint_chart_obeys_the_filters_that_make_it_comparable(lang: str) -> None:
+    """Superset drops a filter without a word where a chart's table lacks its column, and would then show all products."""
+    board = DASHBOARDS[lang]
+    placed = {entry["meta"]["chartId"]: CHARTS[entry["meta"]["uuid"]] for entry in board["position"].values() if is_chart(entry)}
+    assert len(placed) == len(CHARTS) / 2
+    for number, chart in placed.items():
+        dataset = DATASETS[chart["dataset_uuid"]]
+        known = {column["column_name"] for column in dataset["columns"]}
+        obeyed = set()
+        for entry in board["metadata"]["native_filter_configuration"]:
+            if number not in entry["scope"]["excluded"] and entry["targets"][0]["column"]["name"] in known:
+                obeyed.add(entry["id"].removeprefix("NATIVE_FILTER-"))
+        if dataset["table_name"].startswith("footprint__"):
+            assert obeyed >= COMPARABLE, chart["slice_name"]
+        # What a filter is said to leave alone and what it cannot reach must be the same charts.
+        unreached = [
+            entry["id"]
+            for entry in board["metadata"]["native_filter_configuration"]
+            if number not in entry["scope"]["excluded"]
+            and dataset["table_name"].startswith("footprint__")
+            and entry["targets"][0]["column"]["name"] not in known
+        ]
+        assert unreached == [], chart["slice_name"]
+
+
+def is_chart(entry: Any) -> bool:
+    return isinstance(entry, dict) and entry["type"] == "CHART"
+
+
+@pytest.mark.parametrize("lang", assets.LANGUAGES)
+def test_filters_take_exactly_one_value(lang: str) -> None:
+    filters = DASHBOARDS[lang]["metadata"]["native_filter_configuration"]
+    assert {entry["id"].removeprefix("NATIVE_FILTER-") for entry in filters} == {*COMPARABLE, "year", "province"}
+    for entry in filters:
+        controls = entry["controlValues"]
+        assert (controls["multiSelect"], controls["enableEmptyFilter"], controls["defaultToFirstItem"]) == (False, True, True)
+
+
+def blank_texts(node: Any) -> Any:
+    """The structure alone: names of columns and settings stay, what a person reads does not."""
+    if isinstance(node, dict):
+        return {blank_texts(key): blank_texts(value) for key, value in node.items() if key not in ("uuid", "slug", "query_context")}
+    if isinstance(node, list):
+        return [blank_texts(value) for value in node]
+    if isinstance(node, str):
+        plain = re.sub(r"(?<=_)(zh|en)\b", "lang", node)
+        return plain if re.fullmatch(r"[\w,.%~+:#=*()\"\[\]-]*|case .*|metric_.*", plain, re.ASCII) and "_" in plain else "text"
+    return node
+
+
+def test_zh_and_en_have_the_same_structure() -> None:
+    pairs = [path for path in FILES if path.endswith("_zh.yaml")]
+    assert len(pairs) == len(CHARTS) / 2 + 1
+    for path in pairs:
+        # Series are coloured by their names, which differ.
+        zh, en = (json.loads(json.dumps(FILES[path.replace("_zh.", f"_{lang}.")])) for lang in assets.LANGUAGES)
+        colours = [content.get("metadata", {}).pop("label_colors", {}) for content in (zh, en)]
+        assert blank_texts(zh) == blank_texts(en), path
+        assert sorted(colours[0].values()) == sorted(colours[1].values())
+
+
+def list_texts(node: Any) -> Iterator[str]:
+    if isinstance(node, dict):
+        for value in node.values():
+            yield from list_texts(value)
+    elif isinstance(node, list):
+        for value in node:
+            yield from list_texts(value)
+    elif isinstance(node, str):
+        yield node
+
+
+def test_english_assets_hold_no_chinese_and_chinese_titles_do() -> None:
+    for path, content in FILES.items():
+        if path.endswith("_en.yaml"):
+            # The one exception is the link to the other language, which speaks to its reader.
+            assert [text for text in list_texts(content) if CHINESE.search(text.replace("[中文]", ""))] == [], path
+        if path.startswith("charts/") and path.endswith("_zh.yaml"):
+            assert CHINESE.search(content["slice_name"]), path
+
+
+def test_titles_are_questions() -> None:
+    assert [chart["slice_name"] for chart in CHARTS.values() if not chart["slice_name"].endswith(("?", "？"))] == []
+
+
+def test_half_translated_text_is_refused() -> None:
+    with pytest.raises(ValueError, match="needs zh and en"):
+        assets.speak({"title": {"zh": "价格"}}, "zh")
+    with pytest.raises(ValueError, match="unquoted comma"):
+        assets.speak(yaml.safe_load("{zh: 变化, en: Change, in kg}"), "en")

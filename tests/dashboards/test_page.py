@@ -1,0 +1,203 @@
+"""What a person sees: a browser signs in through the form, opens the dashboard in each language, and its figures are the mart's.
+
+TANLIAN_SCREENSHOTS=<folder> keeps the pictures; docs/images holds two of them.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+from playwright.sync_api import Browser, Page, Route, sync_playwright
+
+from dashboards import assets
+
+from .conftest import Live
+
+pytestmark = [pytest.mark.superset, pytest.mark.slow]
+
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update", "--disable-sync"]
+CANVASES = 5
+WAIT_S = 120
+SIZE = {"width": 1500, "height": 2180}
+# Five significant digits on the page, so half a unit of the fifth.
+SHOWN = 5e-5
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    found = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if found is None:
+        pytest.fail("no chromium: apt-get install chromium fonts-noto-cjk")
+    with sync_playwright() as play:
+        opened = play.chromium.launch(executable_path=found, args=FLAGS)
+        yield opened
+        opened.close()
+
+
+@pytest.fixture(scope="module")
+def page(live: Live, browser: Browser) -> Iterator[Page]:
+    """Signed in through the form; whatever is asked of another host is refused and remembered."""
+    live.publish()
+    opened = browser.new_page(viewport=SIZE)  # type: ignore[arg-type]
+    opened.set_default_timeout(WAIT_S * 1000)
+    asked_elsewhere: list[str] = []
+
+    def guard(route: Route) -> None:
+        if route.request.url.startswith((live.server.url, "data:", "blob:")):
+            route.continue_()
+        else:
+            asked_elsewhere.append(route.request.url)
+            route.abort()
+
+    opened.route("**/*", guard)
+    opened.goto(f"{live.server.url}/login/")
+    opened.fill("[data-test=username-input]", live.server.user)
+    opened.fill("[data-test=password-input]", live.server.password)
+    opened.click("[data-test=login-button]")
+    opened.wait_for_url(lambda url: "/login" not in url, wait_until="commit")
+    yield opened
+    assert asked_elsewhere == [], "the page asked another host"
+    opened.close()
+
+
+def open_dashboard(page: Page, live: Live, lang: str) -> None:
+    page.goto(f"{live.server.url}/lang/{lang}", wait_until="commit")
+    page.goto(f"{live.server.url}/superset/dashboard/sector-footprints-{lang}/?standalone=1", wait_until="commit")
+    deadline = time.monotonic() + WAIT_S
+    while time.monotonic() < deadline:
+        # Asked from outside: the page's own policy forbids evaluating a script in it.
+        if page.locator("canvas").count() >= CANVASES and page.locator(".loading").count() == 0 and read_chart(page, "sources", lang):
+            break
+        time.sleep(0.5)
+    assert page.locator("canvas").count() >= CANVASES, f"charts missing after {WAIT_S} s: {page.inner_text('body')[:2000]}"
+    # ECharts draws its marks in over a second.
+    time.sleep(1.5)
+
+
+def find_title(name: str, lang: str) -> str:
+    title: str = assets.speak(assets.read_definition()["charts"][name]["title"], lang)
+    return title
+
+
+def read_chart(page: Page, name: str, lang: str) -> str:
+    box = page.locator(".dashboard-component-chart-holder", has=page.get_by_text(find_title(name, lang), exact=True))
+    return box.inner_text() if box.count() == 1 else ""
+
+
+def read_rows(page: Page, name: str, lang: str) -> list[list[str]]:
+    box = page.locator(".dashboard-component-chart-holder", has=page.get_by_text(find_title(name, lang), exact=True))
+    return [row.locator("td").all_inner_texts() for row in box.locator("tbody tr").all()]
+
+
+def read_number(text: str) -> float:
+    match = re.search(r"[+\-−]?\d[\d,]*(\.\d+)?%?", text)
+    assert match, f"no figure in {text!r}"
+    plain = match[0].replace(",", "").replace("−", "-")
+    return float(plain[:-1]) / 100 if plain.endswith("%") else float(plain)
+
+
+def read_choice(page: Page) -> dict[str, str]:
+    """What the filters stand at, by the names of the mart's columns."""
+    values = [item.strip() for item in page.locator("[data-test=form-item-value]").all_inner_texts()]
+    assert len(values) == 5, values
+    return dict(zip(("product_name", "boundary", "gwp_set", "reporting_year", "province_name"), values, strict=True))
+
+
+def ask_one(live: Live, sql: str, values: list[Any]) -> dict[str, Any]:
+    rows = ask_all(live, sql, values)
+    assert len(rows) == 1, f"expected one row, found {len(rows)} for {values}"
+    return rows[0]
+
+
+def ask_all(live: Live, sql: str, values: list[Any]) -> list[dict[str, Any]]:
+    with duckdb.connect(str(live.release_file.resolve()), read_only=True) as connection:
+        cursor = connection.execute(sql, values)
+        names = [column[0] for column in cursor.description or []]
+        return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+
+
+@pytest.mark.parametrize("lang", assets.LANGUAGES)
+def test_page_shows_the_figures_of_the_mart(page: Page, live: Live, lang: str) -> None:
+    open_dashboard(page, live, lang)
+    keep_screenshot(page, lang)
+    choice = read_choice(page)
+    cell = ask_one(
+        live,
+        f"select * from marts.footprint__sectors_by_year where product_name_{lang} = ? and boundary = ? and gwp_set = ?"
+        f" and reporting_year = ? and province_name_{lang} = ?",
+        list(choice.values()),
+    )
+    assert cell["province_code"] == "000000", "the page opens on the country"
+    assert_figures(page, lang, cell)
+    assert_benchmarks(page, live, lang, cell)
+    assert_release(page, live, lang)
+
+
+def assert_figures(page: Page, lang: str, cell: dict[str, Any]) -> None:
+    for name, column in (
+        ("mean", "weighted_mean_kg_co2e"),
+        ("change", "yoy_change_kg_co2e"),
+        ("disclosures", "disclosure_count"),
+        ("verified", "verified_share"),
+    ):
+        shown = page_figure(page, name, lang)
+        # A share has one decimal of a percent, a change four digits.
+        assert shown == pytest.approx(cell[column], rel=10 * SHOWN, abs=5e-4 if column == "verified_share" else None), name
+    row = read_rows(page, "cell", lang)
+    assert len(row) == 1
+    assert row[0][5] == cell["declared_unit"]
+    for text, column in zip(row[0][7:10], ("p10_kg_co2e", "p50_kg_co2e", "p90_kg_co2e"), strict=True):
+        assert read_number(text) == pytest.approx(cell[column], rel=SHOWN)
+
+
+def page_figure(page: Page, name: str, lang: str) -> float:
+    box = page.locator(".dashboard-component-chart-holder", has=page.get_by_text(find_title(name, lang), exact=True))
+    return read_number(box.locator(".header-line").inner_text())
+
+
+def assert_benchmarks(page: Page, live: Live, lang: str, cell: dict[str, Any]) -> None:
+    expected = ask_all(
+        live,
+        "select * from marts.footprint__benchmarks_by_year where (product_code, boundary, gwp_set) = (?, ?, ?) order by reporting_year desc",
+        [cell["product_code"], cell["boundary"], cell["gwp_set"]],
+    )
+    rows = read_rows(page, "benchmarks", lang)
+    assert [int(row[0]) for row in rows] == [figures["reporting_year"] for figures in expected]
+    for row, figures in zip(rows, expected, strict=True):
+        for text, column in zip(row[3:6], ("p20_kg_co2e", "p50_kg_co2e", "p80_kg_co2e"), strict=True):
+            if figures[column] is None:
+                assert text == "N/A"
+            else:
+                assert read_number(text) == pytest.approx(figures[column], rel=SHOWN)
+
+
+def assert_release(page: Page, live: Live, lang: str) -> None:
+    summary = ask_one(live, "select * from marts.release__summary", [])
+    assert read_rows(page, "release", lang)[0][:2] == [summary["release_id"], str(summary["is_demonstration"]).lower()]
+    sources = ask_all(live, f"select title_{lang} as title, is_stale, quarantined_count from marts.release__sources", [])
+    shown = {row[0]: (row[4], int(row[10].replace(",", ""))) for row in read_rows(page, "sources", lang)}
+    assert shown == {row["title"]: (str(row["is_stale"]).lower(), row["quarantined_count"]) for row in sources}
+
+
+def test_each_language_stands_alone(page: Page, live: Live) -> None:
+    """Titles of one language only, and a link to the other."""
+    spoken = {lang: {find_title(name, lang) for name in assets.read_definition()["charts"]} for lang in assets.LANGUAGES}
+    open_dashboard(page, live, "en")
+    text = page.inner_text("body")
+    assert [title for title in spoken["en"] if title not in text] == []
+    assert [title for title in spoken["zh"] if title in text] == []
+    assert page.get_by_role("link", name="中文").get_attribute("href") == "/superset/dashboard/sector-footprints-zh/"
+
+
+def keep_screenshot(page: Page, lang: str) -> None:
+    folder = os.environ.get("TANLIAN_SCREENSHOTS")
+    if folder:
+        page.screenshot(path=Path(folder) / f"sector_footprints_{lang}.png")
