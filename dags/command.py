@@ -112,10 +112,19 @@ def publish_release() -> dict[str, Any]:
 
 
 def describe_gates(answer: dict[str, Any]) -> str:
-    """Which gates stopped the release, in Chinese and English."""
-    head = "发布被门禁拦下，上一版本仍然有效 / a gate stopped the release, the last one stays in force"
-    stopped = [gate for gate in answer.get("gates", []) if not gate.get("passed", False)]
-    return "\n".join([head, *(f"  {json.dumps(gate, ensure_ascii=False)}" for gate in stopped)])
+    """Which gates stopped the release and which of their checks did not hold, in Chinese and English."""
+    lines = ["发布被门禁拦下，上一版本仍然有效 / a gate stopped the release, the last one stays in force"]
+    for gate in answer["gates"]:
+        if not gate["success"]:
+            lines.append(f"  {gate['suite']}: {gate['checks_run']} 项检查 / checks, {gate['rows_examined']} 行 / rows")
+            lines += [f"    {_describe_failure(failure)}" for failure in gate["failures"]]
+    return "\n".join(lines)
+
+
+def _describe_failure(failure: dict[str, Any]) -> str:
+    message = failure.get("message") or {"zh": "未通过", "en": "did not hold"}
+    observed = f" ({failure['observed']})" if failure.get("observed") else ""
+    return f"{failure['severity']} {failure['check']}: {message['zh']} / {message['en']}{observed}"
 
 
 def _copy_to_log(stream: IO[str]) -> None:

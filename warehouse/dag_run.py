@@ -1,6 +1,6 @@
 """Run the real DAGs once: each landing DAG that has something to land, then the release.
 
-`run_dags` asks the running Airflow, if there is one. Otherwise the DAGs run without servers in one child process, because Airflow
+A running Airflow is asked, if there is one. Otherwise the DAGs run without servers in one child process, because Airflow
 reads its configuration when it is imported, writes to standard output and keeps 400 MB. The child reports as JSON lines on a pipe.
 """
 
@@ -15,7 +15,8 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any
+from types import TracebackType
+from typing import IO, Any, Self
 
 from warehouse.airflow_client import AirflowClient
 from warehouse.airflow_home import AirflowError, describe_environment, prepare_database
@@ -25,6 +26,7 @@ from warehouse.settings import ROOT
 RELEASE_DAG = "build_release"
 # More rounds than this over one inbox means files that neither land nor leave.
 MOST_ROUNDS = 20
+END = {"kind": "end"}
 
 
 @dataclass(frozen=True)
@@ -58,22 +60,88 @@ class DagRuns:
 
 
 def run_dags(data: Path, sources: Iterable[str], progress: Callable[[Progress], None], groups: int = 1) -> DagRuns:
-    """Run `land_<source>` for each source with files in its inbox, in the order given, then `build_release`.
+    """One run by a DagRunner of its own; see `DagRunner.run`."""
+    with DagRunner(data) as runner:
+        return runner.run(sources, progress, groups)
 
-    `groups`: into how many mapped tasks a source's files are cut at most. One, because this loop takes mapped tasks in any order, and
-    a task whose predecessor has not run leaves its files for another round. A refused delivery is reported and stops nothing.
 
-    Raises AirflowError when the process itself ended without a report.
-    """
-    runs = DagRuns(log_file=data.resolve() / "airflow" / "logs" / "run.log")
-    waiting = [source for source in sources if has_deliveries(data, source)]
-    running = find_airflow(data)
-    if running is None:
-        _run_in_child(data, waiting, groups, runs, progress)
-    else:
-        # Its scheduler shares the database and would take the tasks of a run of ours as its own.
-        _run_on_server(running, waiting, runs, progress)
-    return runs
+class DagRunner:
+    """Runs DAGs as often as asked; use it in a `with`. The child process starts at once, so that its ten seconds pass beside other work."""
+
+    def __init__(self, data: Path) -> None:
+        self.data = data.resolve()
+        self.log_file = self.data / "airflow" / "logs" / "run.log"
+        # The scheduler of a running Airflow shares the database and would take the tasks of a child's run as its own.
+        self._server = find_airflow(self.data)
+        self._child: subprocess.Popen[str] | None = None
+        self._events: IO[str] | None = None
+
+    def __enter__(self) -> Self:
+        if self._server is None:
+            self._start_child()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, fault: BaseException | None, trace: TracebackType | None) -> None:
+        if self._child is None or self._events is None:
+            return
+        assert self._child.stdin is not None
+        # The end of its input ends the child; one that is busy is not waited for when something else went wrong.
+        with suppress(BrokenPipeError):
+            self._child.stdin.close()
+        if kind is not None:
+            self._child.terminate()
+        self._child.wait()
+        self._events.close()
+
+    def run(self, sources: Iterable[str], progress: Callable[[Progress], None], groups: int = 1) -> DagRuns:
+        """Run `land_<source>` for each source with files in its inbox, in the order given, then `build_release`.
+
+        `groups`: into how many mapped tasks a source's files are cut at most. One, because the child's loop takes mapped tasks in any
+        order, and a task whose predecessor has not run leaves its files for another round. A refused delivery is reported and stops
+        nothing.
+
+        Raises AirflowError when Airflow itself ended or could not be asked.
+        """
+        runs = DagRuns(log_file=self.log_file)
+        waiting = [source for source in sources if has_deliveries(self.data, source)]
+        if self._server is not None:
+            _run_on_server(self._server, waiting, runs, progress)
+        else:
+            self._run_in_child({"sources": waiting, "groups": groups}, runs, progress)
+        return runs
+
+    def _start_child(self) -> None:
+        self.log_file.parent.mkdir(parents=True, exist_ok=True)
+        read_end, write_end = os.pipe()
+        with self.log_file.open("ab") as log:
+            self._child = subprocess.Popen(
+                [sys.executable, "-m", "warehouse.dag_run", str(write_end)],
+                cwd=ROOT,
+                env=describe_environment(self.data),
+                stdin=subprocess.PIPE,
+                stdout=log,
+                stderr=log,
+                pass_fds=[write_end],
+                text=True,
+            )
+        os.close(write_end)
+        self._events = os.fdopen(read_end, encoding="utf-8")
+
+    def _run_in_child(self, request: dict[str, Any], runs: DagRuns, progress: Callable[[Progress], None]) -> None:
+        assert self._child is not None and self._child.stdin is not None and self._events is not None
+        with suppress(BrokenPipeError):
+            self._child.stdin.write(json.dumps(request) + "\n")
+            self._child.stdin.flush()
+        for line in self._events:
+            event = json.loads(line)
+            if event == END:
+                return
+            _take_event(runs, event, progress)
+        code = self._child.wait()
+        raise AirflowError(
+            f"Airflow 进程异常结束（退出码 {code}）。日志：{self.log_file}",
+            f"The Airflow process ended abnormally (exit code {code}). Log: {self.log_file}",
+        )
 
 
 def has_deliveries(data: Path, source: str) -> bool:
@@ -113,37 +181,6 @@ def _make_event(dag: str, task: str, map_index: int, state: str, seconds: float 
     return {"dag": dag, "task": task, "map_index": map_index, "state": state, "seconds": seconds, "text": ""}
 
 
-def _run_in_child(data: Path, sources: list[str], groups: int, runs: DagRuns, progress: Callable[[Progress], None]) -> None:
-    environment = describe_environment(data)
-    runs.log_file.parent.mkdir(parents=True, exist_ok=True)
-    read_end, write_end = os.pipe()
-    with runs.log_file.open("ab") as log:
-        child = subprocess.Popen(
-            [sys.executable, "-m", "warehouse.dag_run", str(write_end), str(groups), *sources],
-            cwd=ROOT,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            pass_fds=[write_end],
-        )
-    os.close(write_end)
-    try:
-        with os.fdopen(read_end, encoding="utf-8") as events:
-            for line in events:
-                _take_event(runs, json.loads(line), progress)
-        code = child.wait()
-    finally:
-        if child.poll() is None:
-            child.terminate()
-            child.wait()
-    if code != 0:
-        raise AirflowError(
-            f"Airflow 进程异常结束（退出码 {code}）。日志：{runs.log_file}",
-            f"The Airflow process ended abnormally (exit code {code}). Log: {runs.log_file}",
-        )
-
-
 def _take_event(runs: DagRuns, event: dict[str, Any], progress: Callable[[Progress], None]) -> None:
     kind = event.pop("kind", "")
     seen = Progress(**event)
@@ -175,6 +212,9 @@ class _Reporter:
         if state == "failed" and task:
             # By name: Airflow imports DAG files under names of its own.
             event["kind"] = "refused" if type(error).__name__ == "DataRefused" else "broken"
+        self.write(event)
+
+    def write(self, event: dict[str, Any]) -> None:
         self.pipe.write(json.dumps(event, ensure_ascii=False) + "\n")
         self.pipe.flush()
 
@@ -217,7 +257,7 @@ def _run_dag(dag: Any, reporter: _Reporter, conf: dict[str, Any]) -> str:
     return state
 
 
-def _run_all(sources: list[str], groups: int, reporter: _Reporter, data: Path) -> None:
+def _serve(requests: Iterable[str], reporter: _Reporter, data: Path) -> None:
     from airflow.configuration import conf
     from airflow.dag_processing.dagbag import DagBag
 
@@ -228,9 +268,12 @@ def _run_all(sources: list[str], groups: int, reporter: _Reporter, data: Path) -
     if bag.import_errors:
         raise SystemExit(f"DAG files do not import: {bag.import_errors}")
     _add_listener(reporter)
-    for source in sources:
-        _empty_inbox(bag.dags[f"land_{source}"], groups, reporter, data / "inbox" / source)
-    _run_dag(bag.dags[RELEASE_DAG], reporter, {})
+    for line in requests:
+        request = json.loads(line)
+        for source in request["sources"]:
+            _empty_inbox(bag.dags[f"land_{source}"], request["groups"], reporter, data / "inbox" / source)
+        _run_dag(bag.dags[RELEASE_DAG], reporter, {})
+        reporter.write(END)
 
 
 def _empty_inbox(dag: Any, groups: int, reporter: _Reporter, inbox: Path) -> None:
@@ -246,9 +289,9 @@ def _list_names(inbox: Path) -> list[str]:
 
 
 def main() -> None:
-    """The child process: file descriptor of the pipe, most groups per source, then the sources."""
+    """The child process: requests on standard input, events on the file descriptor named."""
     with os.fdopen(int(sys.argv[1]), "w", encoding="utf-8") as pipe, suppress(BrokenPipeError):
-        _run_all(sys.argv[3:], int(sys.argv[2]), _Reporter(pipe), Path(os.environ["TANLIAN_DATA"]))
+        _serve(sys.stdin, _Reporter(pipe), Path(os.environ["TANLIAN_DATA"]))
 
 
 if __name__ == "__main__":

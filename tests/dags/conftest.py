@@ -72,6 +72,17 @@ def answer_release(data: Path, code: int, answer: dict[str, Any]) -> None:
     (data / "release.json").write_text(json.dumps(answer), encoding="utf-8")
 
 
+def refuse_release(data: Path) -> None:
+    """Let the gate of the footprint marts stop the release from now on."""
+    message = {"zh": "总量不等于各部分之和", "en": "a total is not the sum of its parts"}
+    failure = {"check": "total_is_sum", "severity": "critical", "message": message, "observed": "3 rows"}
+    gates = [
+        {"suite": "marts.ets", "success": True, "checks_run": 4, "rows_examined": 9, "failures": []},
+        {"suite": "marts.footprint", "success": False, "checks_run": 7, "rows_examined": 90, "failures": [failure]},
+    ]
+    answer_release(data, 3, {"status": "refused", "release_id": None, "gates": gates})
+
+
 def put_files(data: Path, source: str, contents: dict[str, str], inbox: str = "inbox") -> None:
     """Put files into a source's inbox; what a file says decides what becomes of it."""
     folder = data / inbox / source

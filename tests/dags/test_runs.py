@@ -10,7 +10,7 @@ import pytest
 from warehouse.airflow_home import AirflowError
 from warehouse.dag_run import DagRuns, Progress, run_dags
 
-from .conftest import answer_release, put_files, read_calls
+from .conftest import put_files, read_calls, refuse_release
 
 
 def run(data: Path, *sources: str, groups: int = 1) -> tuple[DagRuns, list[Progress]]:
@@ -66,7 +66,7 @@ def test_groups_keep_the_order_whatever_order_their_tasks_run_in(data: Path) -> 
     files = [f"{number:03}.csv" for number in range(90)]
     put_files(data, "market_quote", dict.fromkeys(files, "good"))
     put_files(data, "enterprise", {name: "breaks" if name == "027.csv" else "good" for name in files})
-    answer_release(data, 3, {"status": "refused", "gates": [{"name": "marts.footprint", "passed": False}]})
+    refuse_release(data)
     runs, seen = run(data, "market_quote", "enterprise", groups=4)
 
     assert list_landed(data, "market_quote") == files

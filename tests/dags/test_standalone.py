@@ -18,7 +18,7 @@ from warehouse.airflow_client import AirflowClient, wait_for_dags
 from warehouse.airflow_server import Airflow, end_airflow, find_airflow, list_processes, start_airflow
 from warehouse.dag_run import Progress, run_dags
 
-from .conftest import STAND_IN, answer_release, put_files, read_calls
+from .conftest import STAND_IN, answer_release, put_files, read_calls, refuse_release
 
 pytestmark = pytest.mark.airflow
 RELEASE_TIMEOUT_S = 60
@@ -113,7 +113,7 @@ def test_a_landing_starts_the_release_and_a_refusal_is_not_tried_again(room: Pat
 
 def test_a_run_from_the_terminal_goes_through_the_running_airflow(room: Path, client: AirflowClient) -> None:
     data = room / "data"
-    answer_release(data, 3, {"status": "refused", "gates": [{"name": "marts.footprint", "passed": False}]})
+    refuse_release(data)
     put_files(data, "enterprise", {"1.csv": "good"})
     seen: list[Progress] = []
     runs = run_dags(data, ["enterprise", "emission_factor"], seen.append)
