@@ -423,6 +423,17 @@ def test_same_arguments_give_the_same_bytes_and_another_seed_others(tmp_path: Pa
     assert hash_files(again.folder) == first, "an older world in the folder leaves nothing behind"
 
 
+@pytest.mark.parametrize("seed", [1, 2, 3, 4])
+def test_smallest_world_has_everything_for_any_seed(tmp_path: Path, seed: int) -> None:
+    world = make_world(tmp_path, enterprises=100, seed=seed)
+    truth = json.loads(world.truth.read_text(encoding="utf-8"))
+    assert {row["rule"] for row in truth["rows"]} == {f"{source}.{rule}" for source, rules in RULES.items() for rule in rules.split()}
+    assert truth["stages"]["first"]["footprint_activity"]["waiting"] > 0
+    pattern = f"{world.first}/inbox/product_footprint/*"
+    peers = duckdb.sql(f"select count(distinct disclosure_id) from read_csv('{pattern}', all_varchar = true) where product_code = 'CEMENT'")
+    assert peers.fetchone()[0] >= 20, "the outlier rule needs 20 disclosures of the product"
+
+
 @pytest.mark.parametrize("file_format", ["csv", "parquet"])
 def test_lines_set_the_size_in_both_formats(tmp_path: Path, file_format: str) -> None:
     world = make_world(tmp_path, lines=100_000, file_format=file_format)

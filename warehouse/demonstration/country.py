@@ -76,15 +76,20 @@ def draw_country(enterprises: int, seed: int, lines: int | None) -> Country:
     return Country(facts, seed, table, base, drop_lines(base, all_lines, rng))
 
 
+def draw_share(positions: np.ndarray, share: float, rng: np.random.Generator) -> np.ndarray:
+    """A share of the positions, at least three so that small worlds show it too; ascending."""
+    return np.sort(rng.choice(positions, size=max(3, round(share * len(positions))), replace=False))
+
+
 def split_disclosures(country: Country, rng: np.random.Generator) -> Split:
-    year, count = country.base.year, len(country.base)
-    draw = rng.random(count)
-    newest = len(YEARS) - 1
-    revised_early = np.flatnonzero((year < newest) & (draw < 0.02))
-    late = np.flatnonzero((year == newest) & (draw < 0.04))
-    revised_late = np.flatnonzero((year >= newest - 1) & (draw > 0.96))
-    has_lines = np.isin(revised_early, country.lines.disclosure)
-    return Split(late, revised_early, revised_early[has_lines][:3], revised_late)
+    everyone = np.arange(len(country.base))
+    newest = country.base.year == len(YEARS) - 1
+    has_lines = np.isin(everyone, country.lines.disclosure)
+    revised_early = draw_share(everyone[~newest & has_lines], 0.02, rng)
+    late = draw_share(everyone[newest], 0.04, rng)
+    recent = country.base.year >= len(YEARS) - 2
+    candidates = everyone[recent & has_lines & ~np.isin(everyone, np.concatenate([revised_early, late]))]
+    return Split(late, revised_early, revised_early[:3], draw_share(candidates, 0.04, rng))
 
 
 def select_lines(lines: Lines, positions: np.ndarray, count: int) -> Lines:

@@ -172,10 +172,9 @@ def spoil_with_examples(stored: list[Row]) -> list[Fault]:
         if row["product_code"] == "STEEL-BF" and row["declared_unit"] == "t" and row["raw_material_kg_co2e"]
         and (row["enterprise_id"] or "").startswith("9") and (row["period_end"] or "").endswith("-12-31")
     )  # fmt: skip
-    grave = next(row for row in stored if row["boundary"] == "cradle_to_grave" and row["use_kg_co2e"])
     peer = next(row for row in stored if row["product_code"] == "CEMENT" and row["declared_unit"] == "t")
     identifiers = [f"DEMO-{YEARS[-1]}-{FAULTY_NUMBERS + number}" for number in range(50)]
-    return spoil.spoil_footprints(stored[0], gate, grave, peer, identifiers)
+    return spoil.spoil_footprints(stored[0], gate, peer, identifiers)
 
 
 def write_new_quotes(country: Country, stage: Stage, truth: Truth) -> None:
