@@ -73,9 +73,7 @@ def _build_database(database: Node) -> Node:
         # The import takes the address from the bundle, so what makes it read-only must stand in the bundle too. Without
         # the two settings, SQL in a read-only connection can still read any file of the host.
         "extra": {
-            "engine_params": {
-                "connect_args": {"read_only": True, "config": {"enable_external_access": False, "lock_configuration": True}}
-            },
+            "engine_params": {"connect_args": {"read_only": True, "config": {"enable_external_access": False, "lock_configuration": True}}},
             "metadata_params": {},
             "allows_virtual_table_explore": False,
         },

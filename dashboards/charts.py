@@ -162,15 +162,19 @@ def _band(chart: Node, labels: Node) -> tuple[str, Node, list[Node]]:
         *(_one(column, label) for column, label in chart["others"].items()),
         _one(chart["line"], chart["line_label"]),
     ]
-    params = _axes(chart) | _years(chart) | {
-        "metrics": metrics,
-        "groupby": [],
-        "adhoc_filters": [],
-        "seriesType": "line",
-        "markerEnabled": True,
-        "markerSize": 7,
-        "opacity": 0.2,
-    }
+    params = (
+        _axes(chart)
+        | _years(chart)
+        | {
+            "metrics": metrics,
+            "groupby": [],
+            "adhoc_filters": [],
+            "seriesType": "line",
+            "markerEnabled": True,
+            "markerSize": 7,
+            "opacity": 0.2,
+        }
+    )
     return "echarts_timeseries_line", params, [_query([chart["x"]], metrics, [], [[chart["x"], True]])]
 
 
@@ -178,27 +182,31 @@ def _parts(chart: Node, labels: Node) -> tuple[str, Node, list[Node]]:
     parts = [_one(column, label) for column, label in chart["parts"].items()]
     whole = [_one(chart["whole"], chart["whole_label"])]
     known = [_where(chart["whole"], "IS NOT NULL")]
-    params = _axes(chart) | _years(chart) | {
-        "metrics": parts,
-        "groupby": [],
-        "adhoc_filters": known,
-        "seriesType": "bar",
-        "stack": True,
-        "opacity": 0.9,
-        "yAxisIndex": 0,
-        "metrics_b": whole,
-        "groupby_b": [],
-        "adhoc_filters_b": known,
-        "seriesTypeB": "scatter",
-        "stackB": False,
-        "markerEnabledB": True,
-        "markerSizeB": 10,
-        "yAxisIndexB": 0,
-        "row_limit_b": _ROW_LIMIT,
-        "truncate_metric_b": True,
-        "y_axis_format_secondary": chart["format"],
-        "y_axis_bounds_secondary": [None, None],
-    }
+    params = (
+        _axes(chart)
+        | _years(chart)
+        | {
+            "metrics": parts,
+            "groupby": [],
+            "adhoc_filters": known,
+            "seriesType": "bar",
+            "stack": True,
+            "opacity": 0.9,
+            "yAxisIndex": 0,
+            "metrics_b": whole,
+            "groupby_b": [],
+            "adhoc_filters_b": known,
+            "seriesTypeB": "scatter",
+            "stackB": False,
+            "markerEnabledB": True,
+            "markerSizeB": 10,
+            "yAxisIndexB": 0,
+            "row_limit_b": _ROW_LIMIT,
+            "truncate_metric_b": True,
+            "y_axis_format_secondary": chart["format"],
+            "y_axis_bounds_secondary": [None, None],
+        }
+    )
     order = [[chart["x"], True]]
     return "mixed_timeseries", params, [_query([chart["x"]], parts, known, order), _query([chart["x"]], whole, known, order)]
 
@@ -225,20 +233,24 @@ def _ranking(chart: Node, labels: Node) -> tuple[str, Node, list[Node]]:
 def _counts(chart: Node, labels: Node) -> tuple[str, Node, list[Node]]:
     metric = _metric(chart["count_label"], "count(*)")
     known = [_where(chart["series"], "IS NOT NULL")]
-    params = _axes(chart) | _years(chart) | {
-        "metrics": [metric],
-        "groupby": [chart["series"]],
-        "adhoc_filters": known,
-        "orientation": "vertical",
-        "stack": "Stack",
-        "show_value": True,
-        "only_total": True,
-        "showTooltipTotal": True,
-        "showTooltipPercentage": True,
-        "sort_series_type": "name",
-        "sort_series_ascending": True,
-        "y_axis_title_margin": 35,
-    }
+    params = (
+        _axes(chart)
+        | _years(chart)
+        | {
+            "metrics": [metric],
+            "groupby": [chart["series"]],
+            "adhoc_filters": known,
+            "orientation": "vertical",
+            "stack": "Stack",
+            "show_value": True,
+            "only_total": True,
+            "showTooltipTotal": True,
+            "showTooltipPercentage": True,
+            "sort_series_type": "name",
+            "sort_series_ascending": True,
+            "y_axis_title_margin": 35,
+        }
+    )
     columns = [chart["x"], chart["series"]]
     return "echarts_timeseries_bar", params, [_query(columns, [metric], known, [[name, True] for name in columns])]
 

@@ -222,7 +222,7 @@ def _launch(python: Path, home: _Home, environment: dict[str, str], port: int, l
         *(str(python), "-m", "gunicorn", "--bind", f"{HOST}:{port}"),
         # One worker with threads: 300 MB instead of that per worker; the queries run in DuckDB, which leaves the interpreter free.
         *("--workers", "1", "--worker-class", "gthread", "--threads", "8"),
-        *("--timeout", "120", "--graceful-timeout", "5", "--no-control-socket") ,
+        *("--timeout", "120", "--graceful-timeout", "5", "--no-control-socket"),
         "superset.app:create_app()",
     ]
     with home.log_file.open("ab") as log:

@@ -37,7 +37,7 @@ def clean_svg(drawn: str, name: str, label: str) -> str:
         tag = element.tag.removeprefix(f"{{{NAMESPACE}}}")
         if tag not in SHAPES:
             raise UnsafeSvgError(f"element {tag} in chart {name}")
-        for attribute, value in list(element.attrib.items() if element is not root else []):
+        for attribute, value in list(element.attrib.items()):
             if attribute == "font-family":
                 root.set(attribute, element.attrib.pop(attribute))  # inherited: one family for the whole drawing
             elif NOISE.match(attribute):

@@ -47,7 +47,10 @@ def test_uuids_are_stable_and_distinct() -> None:
     assert FILES["databases/tanlian.yaml"]["uuid"] == "73b9cf22-db55-5a63-bdc1-091e172123b5"
     assert FILES["datasets/tanlian/footprint__sectors_by_year.yaml"]["uuid"] == "1bf9ffe1-1130-530a-bf6a-00fc895f1a08"
     assert FILES["charts/trend_zh.yaml"]["uuid"] == "035ebe9e-436d-5422-ae91-1122da73a7d4"
-    assert {lang: board["uuid"] for lang, board in DASHBOARDS.items()} == {"en": "4bfbbcbf-87f9-5e1a-807f-4512d8401607", "zh": "c1225109-910d-5dea-b104-ec320ccc2eec"}
+    assert {lang: board["uuid"] for lang, board in DASHBOARDS.items()} == {
+        "en": "4bfbbcbf-87f9-5e1a-807f-4512d8401607",
+        "zh": "c1225109-910d-5dea-b104-ec320ccc2eec",
+    }
     identifiers = [content["uuid"] for content in FILES.values()]
     assert len(identifiers) == len(set(identifiers)) == len(assets.render_assets(assets.read_definition()))
 
