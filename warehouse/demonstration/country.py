@@ -22,7 +22,7 @@ from warehouse.demonstration.footprints import (
 from warehouse.demonstration.quotes import make_quotes
 from warehouse.demonstration.tables import write_footprints, write_lines
 
-MINIMUM_ENTERPRISES = 100  # so that every product the faults start from has its 20 disclosures
+MINIMUM_ENTERPRISES = 120  # so that some product has the disclosures that an outlier is measured against
 LINES_PER_ENTERPRISE_AT_LEAST = 15
 
 
