@@ -1,0 +1,223 @@
+"""Marts are released only when they are whole: each thing that must hold has a planted fault here that it stops."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from expectations import gate
+from expectations.gate import GateResult
+from expectations.marts import ets, footprint
+
+COUNTRY = "province_code = '000000'"
+ONE_CELL = f"rowid = (select min(rowid) from marts.footprint__sectors_by_year where {COUNTRY} and disclosure_count > 3)"
+SECTORS = "update marts.footprint__sectors_by_year"
+CHANGED_CELL = "rowid = (select min(rowid) from marts.footprint__sectors_by_year where yoy_change_kg_co2e is not null)"
+TRADED_DAY = "rowid = (select min(rowid) from marts.ets__prices_by_day where not is_carried and log_return <> 0)"
+ONE_DISCLOSURE = "rowid = (select min(rowid) from marts.footprint__products where output_quantity is not null)"
+
+FAULTS: dict[str, dict[str, str]] = {
+    "footprint": {
+        "marts_filled": "delete from marts.footprint__benchmarks_by_year",
+        "keys_unique": "insert into marts.footprint__product_tiers from marts.footprint__product_tiers limit 1",
+        "figures_finite": f"{SECTORS} set stddev_kg_co2e = 'nan' where {ONE_CELL}",
+        "figures_present": "update marts.footprint__products set declared_kg_co2e = null",
+        "disclosures_in_force": f"update marts.footprint__products set revision = revision + 1 where {ONE_DISCLOSURE}",
+        "figures_converted": f"update marts.footprint__products set declared_kg_co2e = declared_kg_co2e * 1000 where {ONE_DISCLOSURE}",
+        "country_is_sum_of_provinces": f"{SECTORS} set total_t_co2e = total_t_co2e * 1.000001 where {ONE_CELL}",
+        "country_is_sum_of_products": f"delete from marts.footprint__sectors_by_year where {ONE_CELL}",
+        "change_adds_up": f"{SECTORS} set yoy_mix_kg_co2e = yoy_mix_kg_co2e + 0.001 where {CHANGED_CELL}",
+        "statistics_ordered": f"{SECTORS} set p10_kg_co2e = p90_kg_co2e + 1 where {ONE_CELL}",
+        "tiers_complete": "delete from marts.footprint__product_tiers where rowid = 0",
+        "benchmarks_match_cells": "update marts.footprint__benchmarks_by_year set disclosure_count = disclosure_count + 1 where rowid = 0",
+        "only_landed_rows": "update marts.footprint__product_tiers set disclosure_id = 'PCF-QUARANTINED' where rowid = 0",
+        "recalculated_share": "update marts.footprint__products set recalculated_kg_co2e = null",
+        "priced_lines_share": "update marts.footprint__products set priced_line_count = 0",
+        "disclosures_lost": "delete from marts.footprint__products where hash(disclosure_id) % 10 < 3",
+        "sector_mean_moved": f"{SECTORS} set weighted_mean_kg_co2e = weighted_mean_kg_co2e * 3 where {ONE_CELL}",
+        "column_emptied": "update marts.footprint__products set uncertainty_pct = null",
+    },
+    "ets": {
+        "marts_filled": "delete from marts.ets__prices_by_year",
+        "keys_unique": "insert into marts.ets__prices_by_day from marts.ets__prices_by_day limit 1",
+        "figures_finite": f"update marts.ets__prices_by_day set volatility_30d = 'inf' where {TRADED_DAY}",
+        "figures_present": f"update marts.ets__prices_by_day set has_conflict = null where {TRADED_DAY}",
+        "turnover_is_price_times_volume": f"update marts.ets__prices_by_day set vwap_cny_per_t = vwap_cny_per_t * 1.001 where {TRADED_DAY}",
+        "days_match_quotes": f"update marts.ets__prices_by_day set volume_t = volume_t + 1 where {TRADED_DAY}",
+        "year_is_sum_of_days": "update marts.ets__prices_by_year set volume_t = volume_t + 1 where rowid = 0",
+        "trading_days_complete": "delete from marts.ets__prices_by_day where rowid = (select min(rowid) from marts.ets__prices_by_day"
+        " where is_carried)",
+        "carried_has_no_volume": f"update marts.ets__prices_by_day set is_carried = true where {TRADED_DAY}",
+        "returns_chain": f"update marts.ets__prices_by_day set log_return = 0 where {TRADED_DAY}",
+        "prices_ordered": "update marts.ets__prices_by_year set low_cny_per_t = high_cny_per_t + 1 where rowid = 0",
+        "traded_days_share": "update marts.ets__prices_by_day set is_carried = true where market = 'CN-ETS'",
+        "days_lost": "delete from marts.ets__prices_by_day where trade_date < date '2023-06-01'",
+        "published_close_moved": f"update marts.ets__prices_by_day set close_cny_per_t = close_cny_per_t * 1.05 where {TRADED_DAY}",
+        "column_emptied": "update marts.ets__prices_by_day set volatility_30d = null",
+    },
+}
+PLANTED = [(instrument, code) for instrument, faults in FAULTS.items() for code in faults]
+
+
+def find_result(results: list[GateResult], instrument: str) -> GateResult:
+    return next(result for result in results if result.suite == f"marts.{instrument}")
+
+
+def list_codes(result: GateResult, severity: str | None = None) -> set[str]:
+    return {failure.check for failure in result.failures if severity in (None, failure.severity)}
+
+
+@pytest.fixture
+def last_release(sound_warehouse, tmp_path) -> Path:
+    path = tmp_path / "ministry.duckdb"
+    shutil.copyfile(sound_warehouse, path)
+    return path
+
+
+@pytest.fixture
+def sound_release(sound_warehouse, last_release) -> tuple[Path, Path]:
+    return sound_warehouse, last_release
+
+
+def test_gate_passes_sound_marts(gatekeeper, sound_warehouse, last_release):
+    first = gatekeeper.judge_marts(sound_warehouse)
+    assert [result.suite for result in first] == ["marts.ets", "marts.footprint"]
+    for result in first:
+        assert result.success, result.failures
+        assert list_codes(result) == {"first_release"}
+    with duckdb.connect(str(sound_warehouse), read_only=True) as connection:
+        for result, marts in zip(first, (ets.MARTS, footprint.MARTS), strict=True):
+            rows = sum(connection.execute(f"select count(*) from marts.{mart}").fetchone()[0] for mart in marts)
+            assert result.rows_examined == rows
+    second = gatekeeper.judge_marts(sound_warehouse, last_release)
+    for before, result in zip(first, second, strict=True):
+        assert result.success
+        assert result.failures == ()
+        assert result.checks_run > before.checks_run
+
+
+def test_each_listed_check_has_a_planted_fault():
+    for instrument, faults in FAULTS.items():
+        assert set(faults) == {entry.code for entry in gate.read_thresholds()[f"marts.{instrument}"]}
+
+
+@pytest.mark.parametrize(("instrument", "code"), PLANTED)
+def test_gate_finds_a_planted_fault(gatekeeper, change_warehouse, last_release, instrument, code):
+    result = find_result(gatekeeper.judge_marts(change_warehouse(FAULTS[instrument][code]), last_release), instrument)
+    severity = next(entry.severity for entry in gate.read_thresholds()[f"marts.{instrument}"] if entry.code == code)
+    assert code in list_codes(result, severity), result.failures
+    assert severity == "warning" or not result.success
+
+
+@pytest.mark.parametrize(("instrument", "code"), PLANTED)
+def test_gate_notices_each_check_that_is_taken_away(gatekeeper, sound_release, monkeypatch, instrument, code):
+    module = {"footprint": footprint, "ets": ets}[instrument]
+    sound = module.list_checks
+    monkeypatch.setattr(module, "list_checks", lambda *given: [check for check in sound(*given) if check.code != code])
+    result = find_result(gatekeeper.judge_marts(*sound_release), instrument)
+    assert not result.success
+    assert next(failure.observed for failure in result.failures if failure.check == "checks_missing") == code
+
+
+@pytest.mark.parametrize("instrument", sorted(FAULTS))
+def test_gate_notices_an_emptied_suite(gatekeeper, sound_warehouse, monkeypatch, instrument):
+    module = {"footprint": footprint, "ets": ets}[instrument]
+    monkeypatch.setattr(module, "list_checks", lambda *_: [])
+    result = find_result(gatekeeper.judge_marts(sound_warehouse), instrument)
+    assert not result.success
+    assert result.checks_run == 0
+    assert {"checks_missing", "nothing_examined"} <= list_codes(result, "critical")
+
+
+def test_gate_stops_when_a_check_crashes(gatekeeper, sound_warehouse, monkeypatch):
+    sound = footprint.list_checks
+    monkeypatch.setattr(
+        footprint,
+        "list_checks",
+        lambda *given: [replace(c, query="select 1 / 'x' as examined") if c.code == "tiers_complete" else c for c in sound(*given)],
+    )
+    result = find_result(gatekeeper.judge_marts(sound_warehouse), "footprint")
+    assert not result.success
+    assert list_codes(result, "critical") == {"check_crashed"}
+    assert "tiers_complete" in next(failure.observed for failure in result.failures if failure.check == "check_crashed")
+
+
+def test_gate_stops_when_a_mart_is_missing(gatekeeper, change_warehouse):
+    result = find_result(gatekeeper.judge_marts(change_warehouse("drop table marts.footprint__product_tiers")), "footprint")
+    assert not result.success
+    assert {"marts_filled", "check_crashed"} <= list_codes(result, "critical")
+
+
+def _empty(*schemas: str) -> list[str]:
+    tables = {
+        "marts": (*footprint.MARTS, *ets.MARTS),
+        "landing": ("product_footprint", "footprint_activity", "market_quote"),
+        "ets": (*(f"marts.{mart}" for mart in ets.MARTS), "landing.market_quote"),
+    }
+    return [f"delete from {table if '.' in table else f'{schema}.{table}'}" for schema in schemas for table in tables[schema]]
+
+
+def test_gate_releases_nothing_from_nothing(gatekeeper, change_warehouse):
+    results = gatekeeper.judge_marts(change_warehouse(*_empty("marts", "landing")))
+    assert [result.suite for result in results] == ["marts.ets", "marts.footprint"]
+    for result in results:
+        assert not result.success
+        assert result.rows_examined == 0
+        assert "nothing_examined" in list_codes(result, "critical")
+
+
+def test_gate_stops_empty_marts_over_full_landing(gatekeeper, change_warehouse):
+    assert not any(result.success for result in gatekeeper.judge_marts(change_warehouse(*_empty("marts"))))
+
+
+def test_gate_leaves_out_an_instrument_that_nobody_feeds(gatekeeper, change_warehouse, last_release):
+    unfed = change_warehouse(*_empty("ets"))
+    results = gatekeeper.judge_marts(unfed)
+    assert [result.suite for result in results] == ["marts.footprint"]
+    assert results[0].success
+    assert "instrument_not_fed" in list_codes(results[0], "warning")
+    # What the last release showed cannot go away unnoticed.
+    again = gatekeeper.judge_marts(unfed, last_release)
+    assert not find_result(again, "ets").success
+
+
+def test_gate_says_what_an_older_release_lacks(gatekeeper, sound_warehouse, change_warehouse):
+    older = change_warehouse("alter table marts.footprint__products drop column revision", name="ministry")
+    result = find_result(gatekeeper.judge_marts(sound_warehouse, older), "footprint")
+    assert result.success
+    assert list_codes(result, "warning") == {"not_comparable"}
+    assert "previous.footprint__products.revision" in str(result.failures)
+
+
+def test_gate_reports_a_build_it_cannot_open(gatekeeper, tmp_path):
+    broken = tmp_path / "warehouse.duckdb"
+    broken.write_bytes(b"no database")
+    results = gatekeeper.judge_marts(broken)
+    assert results
+    assert all(list_codes(result) == {"check_crashed"} and not result.success for result in results)
+    missing = gatekeeper.judge_marts(tmp_path / "absent.duckdb")
+    assert missing
+    assert not any(result.success for result in missing)
+    assert not (tmp_path / "absent.duckdb").exists()
+
+
+def test_gate_lets_go_of_the_files(gatekeeper, change_warehouse, last_release):
+    build = change_warehouse()
+    gatekeeper.judge_marts(build, last_release)
+    for path in (build, last_release):
+        with duckdb.connect(str(path)) as connection:
+            connection.execute("create table written (x int)")
+
+
+def test_gate_follows_views_that_name_their_database(gatekeeper, change_warehouse):
+    """dbt writes the database's name, the stem of its file, into each view."""
+    build = change_warehouse(
+        "create table landing.stored as select * from landing.market_quote",
+        "drop table landing.market_quote",
+        'create view landing.market_quote as select * from "warehouse"."landing"."stored"',
+    )
+    assert find_result(gatekeeper.judge_marts(build), "ets").success
