@@ -52,7 +52,7 @@ def show_sources(terminal: Terminal, found: list[dict[str, Any]]) -> None:
     ]
     names = ("files", "received", "accepted", "duplicate", "quarantined", "waiting", "rejected_files", "inbox")
     rows = [
-        [f"{entry['title'][terminal.lang]}\n{entry['source']}", *(entry[name] for name in names), (entry["last_received_at"] or "-")[:16].replace("T", " ")]
+        [entry["source"] if terminal.lang == "en" else entry["title"]["zh"], *(entry[name] for name in names), (entry["last_received_at"] or "-")[:10]]
         for entry in found
     ]
     terminal.table(terminal.text("table.deliveries"), columns, rows)

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -52,9 +53,9 @@ class Terminal:
 
     def table(self, title: str, columns: list[tuple[str, str]], rows: list[list[Any]]) -> None:
         """A table; columns are (text key, `left` or `right`)."""
-        shown = Table(title=title, title_justify="left", title_style="bold", header_style="dim")
-        for key, justify in columns:
-            shown.add_column(self.text(key), justify="right" if justify == "right" else "left", overflow="fold")
+        shown = Table(title=title, title_justify="left", title_style="bold", header_style="dim", box=SIMPLE_HEAD, pad_edge=False)
+        for place, (key, justify) in enumerate(columns):
+            shown.add_column(self.text(key), justify="right" if justify == "right" else "left", overflow="fold", no_wrap=place == 0)
         for row in rows:
             shown.add_row(*(cell if isinstance(cell, Text) else Text(f"{cell:,}" if isinstance(cell, int) else str(cell)) for cell in row))
         self.out.print(shown)
