@@ -48,6 +48,7 @@ class Exhibit:
 def make_exhibit(
     code: str, title: Text, note: Text, source: str, draw: Draw | None = None, *, table: Table | None = None, is_table_open: bool = False
 ) -> Exhibit:
+    title = Text(title.zh, title.en[:1].upper() + title.en[1:])  # a finding that begins with a product's name begins a sentence
     drawings = {language: draw_panels(draw, code, title, language) for language in LANGUAGES} if draw else {}
     return Exhibit(code, title, note, source, drawings, table, is_table_open)
 

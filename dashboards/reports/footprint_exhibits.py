@@ -345,7 +345,7 @@ def build_verification(releases: Releases, year: int | None) -> Exhibit:
     total = current["verified"] + current["unverified"]
     shares = [row["verified"] / (row["verified"] + row["unverified"]) for row in rows]
     title = say(
-        "verification_finding",
+        "verification_finding" if rows[0]["reporting_year"] != year else "verification_finding_only",
         year=year,
         share=write_share(current["verified"] / total),
         first=rows[0]["reporting_year"],

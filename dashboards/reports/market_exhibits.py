@@ -42,7 +42,7 @@ def build_price(releases: Releases) -> Exhibit:
     high, low = max(rows, key=lambda row: row["close_cny_per_t"]), min(rows, key=lambda row: row["close_cny_per_t"])
     volatility = last["volatility_30d"]
     title = say(
-        "price_finding",
+        "price_finding" if last["close_cny_per_t"] < high["close_cny_per_t"] else "price_finding_peak",
         instrument=chosen["instrument"],
         day=last["trade_date"],
         close=write_fixed(last["close_cny_per_t"], 2),
