@@ -223,6 +223,8 @@ def _ranking(chart: Node, labels: Node) -> tuple[str, Node, list[Node]]:
         "x_axis_sort_asc": True,
         "show_legend": False,
         "show_value": True,
+        # Every name, also where they are many: by itself it would leave out each second one.
+        "xAxisLabelInterval": "0",
         # On a horizontal chart Superset swaps the axes but not their titles' margins.
         "x_axis_title": chart["x_title"],
         "y_axis_title_margin": 30,
