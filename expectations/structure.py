@@ -78,22 +78,20 @@ def _check_key(contract: Contract, may_be_empty: bool) -> Check:
 
 
 def _check_lineage(delivery_id: str, may_be_empty: bool) -> Check:
-    foreign = f"landing._delivery_id is distinct from {quote_text(delivery_id)}"
-    examples = list_examples("'row ' || landing._row_number", f"({foreign} or accepted._row_number is null)")
+    """Row number by row number, as many landed rows as accepted ones. A layout may make several records of one row of a file."""
+    rows = "select _row_number, count(*) as records from {} group by _row_number"
+    accepted = rows.format("delivery.verdicts where verdict = 'accepted'")
+    condition = "landed.records is distinct from accepted.records"
+    examples = list_examples("'row ' || coalesce(landed._row_number, accepted._row_number)", condition)
     return Check(
         "lineage",
-        "select landed as examined,"
-        " foreign_rows + (landed - distinct_rows) + (landed - matched) + greatest(accepted - matched, 0) as broken,"
-        " concat_ws(', ', case when foreign_rows > 0 then foreign_rows || ' rows of another delivery' end,"
-        " case when landed > distinct_rows then landed - distinct_rows || ' row numbers repeated' end,"
-        " case when landed > matched then landed - matched || ' rows that were not accepted' end,"
-        " case when accepted > matched then accepted - matched || ' accepted rows that are not there' end, examples) as evidence"
-        " from (select count(*) as landed, count(distinct landing._row_number) as distinct_rows, count(accepted._row_number) as matched,"
-        f" count(*) filter (where {foreign}) as foreign_rows, {examples} as examples"
-        " from delivery.landing as landing"
-        " left join (select distinct _row_number from delivery.verdicts where verdict = 'accepted') as accepted"
-        " on landing._row_number = accepted._row_number)"
-        " cross join (select count(*) as accepted from delivery.verdicts where verdict = 'accepted')",
+        "select landed_rows as examined, foreign_rows + different as broken, concat_ws(', ', case when foreign_rows > 0"
+        " then foreign_rows || ' rows of another delivery' end, case when different > 0"
+        " then different || ' rows landed more or less often than they were accepted' end, examples) as evidence"
+        f" from (select count(*) filter (where {condition}) as different, {examples} as examples from ({rows.format('delivery.landing')})"
+        f" as landed full join ({accepted}) as accepted on landed._row_number = accepted._row_number)"
+        " cross join (select count(*) as landed_rows,"
+        f" count(*) filter (where _delivery_id is distinct from {quote_text(delivery_id)}) as foreign_rows from delivery.landing)",
         may_be_empty,
     )
 
@@ -116,13 +114,13 @@ def _check_conservation(counts: Mapping[str, int]) -> Check:
     sums = expected["accepted"] + expected["duplicate"] + expected["quarantined"]
     return Check(
         "conservation",
-        f"select received as examined, {broken} + unnamed + repeated + ({expected['received']} <> {sums})::int as broken,"
+        f"select received as examined, {broken} + unnamed + unplaced + ({expected['received']} <> {sums})::int as broken,"
         f" concat_ws(', ', {evidence}, case when unnamed > 0 then unnamed || ' rows without a known verdict' end,"
-        f" case when repeated > 0 then repeated || ' row numbers repeated' end) as evidence"
+        " case when unplaced > 0 then unplaced || ' rows without a row number' end) as evidence"
         " from (select count(*) as received, count(*) filter (where verdict = 'accepted') as accepted,"
         " count(*) filter (where verdict = 'duplicate') as duplicate, count(*) filter (where verdict = 'waiting') as waiting,"
         " count(*) filter (where (verdict in ('accepted', 'duplicate', 'quarantined', 'waiting')) is not true) as unnamed,"
-        " count(*) - count(distinct _row_number) as repeated from delivery.verdicts)",
+        " count(*) - count(_row_number) as unplaced from delivery.verdicts)",
     )
 
 

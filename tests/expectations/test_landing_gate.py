@@ -93,6 +93,23 @@ def test_gate_stops_a_quarantined_row_that_lands(gatekeeper, deliveries):
     assert list_codes(result, "critical") == {"lineage"}
 
 
+def test_gate_passes_several_records_of_one_row(gatekeeper, deliveries):
+    """An exchange's bulletin has listed and block trades of a day in one row: two records with one row number."""
+    candidate = deliveries.make("market_quote", verdicts={"duplicate": 2})
+    halved = "select * replace (((_row_number + 1) // 2)::integer as _row_number) from {}"
+    verdicts = candidate.verdicts.with_suffix(".halved.parquet")
+    with duckdb.connect() as connection:
+        source = halved.format(f"read_parquet('{candidate.verdicts}')")
+        connection.execute(f"copy ({source}) to '{verdicts}' (format parquet)")
+    doubled = replace(deliveries.rewrite(candidate, halved.format("landing")), verdicts=verdicts)
+    result = gatekeeper.judge_delivery(doubled)
+    assert result.success, result.failures
+    lost = deliveries.rewrite(
+        doubled, "select * replace (case when _row_number = 3 then 4 else _row_number end as _row_number) from landing"
+    )
+    assert list_codes(gatekeeper.judge_delivery(lost), "critical") == {"lineage"}
+
+
 @pytest.mark.parametrize(("bad", "waiting", "passes"), [(10, 0, True), (11, 0, False), (10, 900, True), (40, 0, False)])
 def test_gate_stops_too_many_bad_rows(gatekeeper, deliveries, bad, waiting, passes):
     """20 % are tolerated, to the row; rows that wait are no bad rows, though they are received."""
