@@ -240,7 +240,7 @@ def _rule(item: DataQuality, names: set[str], where: str) -> Rule:
 
 @cache
 def _standard_schema() -> dict[str, Any]:
-    schema: dict[str, Any] = json.loads(OpenDataContractStandard.json_schema())
+    schema: dict[str, Any] = json.loads(OpenDataContractStandard.json_schema())  # type: ignore[no-untyped-call]
     return schema
 
 

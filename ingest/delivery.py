@@ -1,5 +1,4 @@
-"""Receive a file: regular files only, within limits, its bytes kept once by their sha256, on disk before anybody is told.
-"""
+"""Receive a file: regular files only, within limits, its bytes kept once by their sha256, on disk before anybody is told."""
 
 from __future__ import annotations
 
@@ -63,7 +62,9 @@ def receive_bytes(path: Path, store: Path, largest: int) -> Received:
     try:
         handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError as error:
-        raise _unsafe("不是可读的普通文件（链接、管道或设备）。", "Not a regular file that can be read (a link, a pipe or a device).") from error
+        raise _unsafe(
+            "不是可读的普通文件（链接、管道或设备）。", "Not a regular file that can be read (a link, a pipe or a device)."
+        ) from error
     with os.fdopen(handle, "rb") as stream:
         status = os.fstat(stream.fileno())
         if not stat.S_ISREG(status.st_mode):

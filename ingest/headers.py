@@ -74,7 +74,10 @@ def match_headers(contract: Contract, headers: list[str]) -> Headers:
         titles = "、".join(contract.column(name).title.zh for name in missing)
         raise FileRefused(
             "column_missing",
-            Message(f"缺少必需的列：{titles}（{', '.join(missing)}）。补上这些列后重报。", f"Required columns are missing: {', '.join(missing)}. Add them and deliver again."),
+            Message(
+                f"缺少必需的列：{titles}（{', '.join(missing)}）。补上这些列后重报。",
+                f"Required columns are missing: {', '.join(missing)}. Add them and deliver again.",
+            ),
         )
     return Headers(columns, unknown, {kind: count for kind, count in folded.items() if count})
 
@@ -83,5 +86,8 @@ def _repeated(header: str) -> FileRefused:
     shown = header.strip()[:60]
     return FileRefused(
         "header_repeated",
-        Message(f"表头重复：“{shown}” 出现了两次或与另一列同义。只保留一列后重报。", f"A header is repeated: “{shown}” stands twice or names the same column as another. Keep one and deliver again."),
+        Message(
+            f"表头重复：“{shown}” 出现了两次或与另一列同义。只保留一列后重报。",
+            f"A header is repeated: “{shown}” stands twice or names the same column as another. Keep one and deliver again.",
+        ),
     )

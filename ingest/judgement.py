@@ -6,12 +6,15 @@ from dataclasses import dataclass
 from datetime import datetime
 
 import duckdb
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from ingest.contract import Contract
 from ingest.history import conflict_faults, find_repeats
 from ingest.rules import FAULT_TYPES, Stored, predicate_faults, relation_faults
+
+VERDICTS = ("accepted", "duplicate", "quarantined", "waiting")
 
 
 @dataclass(frozen=True)
@@ -22,12 +25,28 @@ class Judgement:
     faults: pa.Table
 
     def count(self, verdict: str) -> int:
-        return int(pc.sum(pc.equal(self.verdicts["verdict"], verdict)).as_py() or 0)
+        return len(self.records(verdict))
+
+    def records(self, *verdicts: str) -> pa.Array:
+        """Places (from 0) of the rows with one of some verdicts."""
+        wanted = [VERDICTS.index(verdict) for verdict in verdicts]
+        codes = self.verdicts["verdict"].combine_chunks()
+        codes = codes.chunk(0) if isinstance(codes, pa.ChunkedArray) else codes
+        return pc.indices_nonzero(pc.is_in(codes.indices, pa.array(wanted, pa.int8())))
 
 
 def _fault_table(tables: list[pa.Table]) -> pa.Table:
     schema = pa.schema(list(FAULT_TYPES.items()))
     return pa.concat_tables([table.select(schema.names).cast(schema) for table in tables]).combine_chunks()
+
+
+def _verdicts(count: int, repeated: pa.ChunkedArray, faulty: pa.ChunkedArray, waits: pa.ChunkedArray) -> pa.Table:
+    """One verdict per record; what comes later in the order of VERDICTS outweighs what comes before."""
+    codes = np.zeros(count, dtype=np.int8)
+    for code, records in enumerate((repeated, faulty, waits), start=1):
+        codes[records.to_numpy() - 1] = code
+    verdict = pa.DictionaryArray.from_arrays(pa.array(codes), pa.array(VERDICTS))
+    return pa.table({"_record": pa.array(np.arange(1, count + 1, dtype=np.int32)), "verdict": verdict})
 
 
 def judge(
@@ -61,8 +80,12 @@ def judge(
         "create or replace temp view typed_candidates as select * from candidates where _record not in (select _record from cell_faults) "
         "and _record not in (select _record from repeats)"
     )
-    con.execute("create or replace temp view unkeyed_candidates as select * from typed_candidates where _record not in (select _record from conflicts)")
-    con.execute("create or replace temp view good_candidates as select * from unkeyed_candidates where _record not in (select _record from own_faults)")
+    con.execute(
+        "create or replace temp view unkeyed_candidates as select * from typed_candidates where _record not in (select _record from conflicts)"
+    )
+    con.execute(
+        "create or replace temp view good_candidates as select * from unkeyed_candidates where _record not in (select _record from own_faults)"
+    )
     faults = _fault_table([own, conflicting, *relation_faults(con, contract, contracts, stored)])
     con.register("all_faults", faults)
     waiting = [rule.code for rule in contract.rules if rule.waits]
@@ -73,13 +96,7 @@ def judge(
     ).to_arrow_table()
     faults = _fault_table([faults, inherited])
     con.register("all_faults", faults)
-    verdicts = con.execute(
-        f"""
-        with reasons as (select _record, bool_and(code in ({listed})) as waits from all_faults group by _record)
-        select r._record, case when w.waits then 'waiting' when w._record is not null then 'quarantined'
-            when d._record is not null then 'duplicate' else 'accepted' end as verdict
-        from candidate_rows r left join reasons w on w._record = r._record left join repeats d on d._record = r._record
-        order by r._record
-        """
-    ).to_arrow_table()
+    waits = con.execute(f"select _record from all_faults group by _record having bool_and(code in ({listed}))").to_arrow_table()["_record"]
+    repeated = con.execute("select _record from repeats").to_arrow_table()["_record"]
+    verdicts = _verdicts(rows.num_rows, repeated, faults["_record"], waits)
     return Judgement(verdicts, faults)

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -64,12 +65,17 @@ class Prepared:
     extra: dict[str, Any] = field(default_factory=dict)
 
 
+def _constant(text: str, count: int) -> pa.Array:
+    """One text for every row, stored once."""
+    return pa.DictionaryArray.from_arrays(pa.array(np.zeros(count, dtype=np.int8)), pa.array([text]))
+
+
 def _lineage(delivery: Delivery, row_numbers: pa.Array, extra: pa.Array) -> dict[str, pa.Array]:
     count = len(row_numbers)
     return {
-        "_delivery_id": pa.repeat(pa.scalar(delivery.delivery_id), count),
+        "_delivery_id": _constant(delivery.delivery_id, count),
         "_row_number": row_numbers,
-        "_source_file": pa.repeat(pa.scalar(delivery.file), count),
+        "_source_file": _constant(delivery.file, count),
         "_received_at": pa.repeat(pa.scalar(delivery.received_at, pa.timestamp("us")), count),
         "_sequence": pa.repeat(pa.scalar(delivery.sequence, pa.int64()), count),
         "_extra": extra,
@@ -100,7 +106,7 @@ def _take(columns: list[pa.ChunkedArray], rows: pa.Array) -> list[pa.ChunkedArra
 def _quarantine_table(
     con: duckdb.DuckDBPyConnection, contract: Contract, delivery: Delivery, raw: RawTable, row_numbers: pa.Array, judgement: Judgement
 ) -> pa.Table | None:
-    kept = pc.indices_nonzero(pc.is_in(judgement.verdicts["verdict"], pa.array(["quarantined", "waiting"])))
+    kept = judgement.records("quarantined", "waiting")
     if not len(kept):
         return None
     rows = row_numbers.take(kept)
@@ -202,14 +208,14 @@ def _written(
     full = typed.select(list(contract.names))
     for name, values in _lineage(delivery, mapped.row_numbers, extra).items():
         full = full.append_column(name, values)
-    verdict = judgement.verdicts["verdict"]
-    waiting_rows = full.filter(pc.equal(verdict, "waiting"))
-    accepted = full if pc.all(pc.equal(verdict, "accepted")).as_py() else full.filter(pc.equal(verdict, "accepted"))
+    waiting_rows = full.take(judgement.records("waiting"))
+    places = judgement.records("accepted")
+    accepted = full if len(places) == full.num_rows else full.take(places)
     counts = {name: judgement.count(name) for name in ("accepted", "duplicate", "quarantined", "waiting")}
     counts["quarantined"] += counts["waiting"]
     counts["received"] = mapped.record_count
     fault_counts = Counter(judgement.faults["code"].to_pylist())
-    verdicts = pa.table({"_row_number": mapped.row_numbers, "verdict": verdict})
+    verdicts = pa.table({"_row_number": mapped.row_numbers, "verdict": judgement.verdicts["verdict"]})
     return Prepared(
         landing=_write(accepted, work / "landing.parquet"),
         verdicts=_write(verdicts, work / "verdicts.parquet"),
@@ -245,7 +251,14 @@ def settle_waiting(
         numbered = numbered.append_column(flag, pa.nulls(rows.num_rows, pa.bool_()))
     with duckdb.connect() as con:
         reference.load(con)
-        none = pa.table({"_record": pa.array([], pa.int32()), "code": pa.array([], pa.string()), "column_name": pa.array([], pa.string()), "value": pa.array([], pa.string())})
+        none = pa.table(
+            {
+                "_record": pa.array([], pa.int32()),
+                "code": pa.array([], pa.string()),
+                "column_name": pa.array([], pa.string()),
+                "value": pa.array([], pa.string()),
+            }
+        )
         judgement = judge(con, contract, contracts, numbered, none, stored, received_at)
     return rows, judgement.verdicts, judgement.faults
 
@@ -262,5 +275,3 @@ def clear(work: Path) -> None:
     """Empty a work folder that an interrupted run may have left."""
     shutil.rmtree(work, ignore_errors=True)
     work.mkdir(parents=True)
-
-

@@ -105,12 +105,17 @@ def choose_layout(contract: Contract, raw: RawTable, name: str | None) -> Layout
         layout = layouts_of(contract).get(name)
         if layout is None:
             known = ", ".join(sorted(layouts_of(contract))) or "-"
-            raise FileRefused("layout_unknown", Message(f"没有名为 {name} 的布局（已有：{known}）。", f"There is no layout {name} (known: {known})."))
+            raise FileRefused(
+                "layout_unknown", Message(f"没有名为 {name} 的布局（已有：{known}）。", f"There is no layout {name} (known: {known}).")
+            )
         return layout
     found = _recognised(contract, raw)
     if len(found) > 1:
         names = ", ".join(layout.name for layout in found)
-        raise FileRefused("layout_unknown", Message(f"多个布局都符合（{names}），请用 --layout 指明。", f"Several layouts fit ({names}): name one with --layout."))
+        raise FileRefused(
+            "layout_unknown",
+            Message(f"多个布局都符合（{names}），请用 --layout 指明。", f"Several layouts fit ({names}): name one with --layout."),
+        )
     return found[0] if found else None
 
 
@@ -157,7 +162,8 @@ def _record_query(record: dict[str, Any], part: int, contract: Contract, layout:
     if unknown:
         raise LayoutError(f"{layout.name}: {sorted(unknown)} are no columns of {contract.source}")
     cells = ", ".join(
-        f"coalesce(cast({_cell(given[name], layout)} as varchar), '') as \"{name}\"" if name in given else f"'' as \"{name}\"" for name in contract.names
+        f"coalesce(cast({_cell(given[name], layout)} as varchar), '') as \"{name}\"" if name in given else f"'' as \"{name}\""
+        for name in contract.names
     )
     flags = "".join(f", cast({record.get('flags', {}).get(flag, 'null')} as boolean) as {flag}" for flag in contract.layout_flags)
     when = f" where {record['when']}" if record.get("when") else ""
@@ -173,7 +179,9 @@ def _map_by_layout(con: duckdb.DuckDBPyConnection, contract: Contract, raw: RawT
     lets = "".join(f", {expression} as {name}" for name, expression in layout.let.items())
     records = " union all ".join(_record_query(record, part, contract, layout) for part, record in enumerate(layout.records))
     try:
-        mapped = con.execute(f"with lets as (select *{lets} from file_cells) select * from ({records}) order by _row, _part").to_arrow_table()
+        mapped = con.execute(
+            f"with lets as (select *{lets} from file_cells) select * from ({records}) order by _row, _part"
+        ).to_arrow_table()
     except duckdb.BinderException as error:
         raise LayoutError(f"{layout.name}: {error}") from error
     con.unregister("file_cells")

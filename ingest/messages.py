@@ -43,7 +43,10 @@ def _enumeration(column: Column) -> Message:
     values = _listed(column)
     if column.list:
         name = column.list.split(".")[0]
-        return Message(f"应在参考表 {name} 中{'，或为 ' + values if values else ''}", f"expected a code of the list {name}{', or ' + values if values else ''}")
+        return Message(
+            f"应在参考表 {name} 中{'，或为 ' + values if values else ''}",
+            f"expected a code of the list {name}{', or ' + values if values else ''}",
+        )
     return Message(f"应为 {values} 之一", f"expected one of {values}")
 
 
@@ -60,17 +63,30 @@ def _bounds(column: Column) -> Message:
     return Message(f"应 ≤ {shown(column.maximum)}", f"expected <= {shown(column.maximum)}")
 
 
+_CELLS: dict[str, tuple[Message, Message]] = {
+    "control_character": (
+        Message("不应含控制字符", "control characters are not allowed"),
+        Message("不可见字符会使文字无法核对", "invisible characters make a text impossible to check"),
+    ),
+    "identifier_check": (
+        Message(
+            "应为 18 位统一社会信用代码（校验码正确），境外企业用 <体系>:<编号>",
+            "expected a Unified Social Credit Code with a right check character, or <scheme>:<id> abroad",
+        ),
+        Message(
+            "GB 32100-2015：末位为校验码，常见错误是抄错或漏一位",
+            "GB 32100-2015: the last character checks the others; usually one is mistyped or missing",
+        ),
+    ),
+}
+
+
 def _cell(column: Column, code: str) -> tuple[Message, Message]:
     nothing = Message("", "")
+    if code in _CELLS:
+        return _CELLS[code]
     if code == "required":
         return Message(f"“{column.title.zh}”不应为空", f"{column.name} should not be empty"), Message("必填项", "a required column")
-    if code == "control_character":
-        return Message("不应含控制字符", "control characters are not allowed"), Message("不可见字符会使文字无法核对", "invisible characters make a text impossible to check")
-    if code == "identifier_check":
-        return (
-            Message("应为 18 位统一社会信用代码（校验码正确），境外企业用 <体系>:<编号>", "expected a Unified Social Credit Code with a right check character, or <scheme>:<id> abroad"),
-            Message("GB 32100-2015：末位为校验码，常见错误是抄错或漏一位", "GB 32100-2015: the last character checks the others; usually one is mistyped or missing"),
-        )
     if code == "enumeration":
         return _enumeration(column), nothing
     if code == "range":
@@ -85,7 +101,10 @@ def explain(contract: Contract, code: str, columns: str) -> tuple[Message, Messa
     if code == "key_conflict":
         return (
             Message("该键已有不同的数值入库", "the key is already stored with other values"),
-            Message("更正须按本数据源的历史方式重报（新版次或新版本）", "a correction is delivered the way this source keeps history (a new edition or revision)"),
+            Message(
+                "更正须按本数据源的历史方式重报（新版次或新版本）",
+                "a correction is delivered the way this source keeps history (a new edition or revision)",
+            ),
         )
     names = columns.split(", ")
     for rule in contract.rules:

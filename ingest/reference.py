@@ -66,7 +66,9 @@ class ReferenceLists:
                 raw = self._table(name)
                 types = self.types.get(name, {})
                 con.register("raw", raw)
-                cells = ", ".join(f"cast(nullif(\"{column}\", '') as {types.get(column, 'varchar')}) as \"{column}\"" for column in raw.column_names)
+                cells = ", ".join(
+                    f'cast(nullif("{column}", \'\') as {types.get(column, "varchar")}) as "{column}"' for column in raw.column_names
+                )
                 try:
                     tables[name] = con.execute(f"select {cells} from raw").to_arrow_table()
                 except duckdb.ConversionException as error:

@@ -120,7 +120,9 @@ def _peer_ratio_faults(con: duckdb.DuckDBPyConnection, rule: Rule, contract: Con
     beyond = f"(v.value > s.middle * {parameters['ratio']} or v.value < s.middle / {parameters['ratio']})"
     same_group = " and ".join(f"v.{name} = s.{name}" for name in parameters["by"])
     names = ", ".join(parameters["by"])
-    con.execute(f"create or replace temp table valued as select r._record, {group}, {parameters['value']} as value from typed_candidates r {joins}")
+    con.execute(
+        f"create or replace temp table valued as select r._record, {group}, {parameters['value']} as value from typed_candidates r {joins}"
+    )
 
     def judged(excluded: str) -> str:
         return (

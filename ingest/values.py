@@ -16,16 +16,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ingest.contract import DECIMAL_SCALE, Column, Contract
+from ingest.folding import KINDS, fold
 
-_FULL = "０１２３４５６７８９ＡＢＣＤＥＦＧＨＩＪＫＬＭＮＯＰＱＲＳＴＵＶＷＸＹＺａｂｃｄｅｆｇｈｉｊｋｌｍｎｏｐｑｒｓｔｕｖｗｘｙｚ"
-_HALF = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-_FULL_MARKS, _HALF_MARKS = "．，－＋％／：　", ".,-+%/: "
-_SPACE = r"[\s\x{00a0}\x{3000}\x{feff}\x{200b}]"
 _OFFSET = r"(Z|[+-](0\d|1[0-4]):?[0-5]\d)"
 _USCC_ALPHABET = "0123456789ABCDEFGHJKLMNPQRTUWXY"
 _USCC_FORM = r"[0-9A-HJ-NPQRTUWXY]{2}[0-9]{6}[0-9A-HJ-NPQRTUWXY]{10}"
 _SCHEME_FORM = r"[a-z][a-z0-9_]*:.*\S"
-_EXCEL_EPOCH = "date '1899-12-30'"  # so that serial 60, the 29 February 1900 that never was, and later days come out right
 _SAMPLE = 1 << 16
 
 # The contract's own form of each type: what passes needs no folding. RE2 syntax, matched in full.
@@ -39,17 +35,6 @@ _PLAIN = {
     "boolean": r"(true|false)?",
 }
 _CONTROL = r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]"
-
-KINDS = (
-    "full_width",
-    "white_space",
-    "thousands_separator",
-    "percent_share",
-    "lower_case_code",
-    "date_form",
-    "excel_serial_date",
-    "number_form",
-)
 
 
 @dataclass
@@ -128,7 +113,9 @@ def _reference(dotted: str) -> str:
 
 def _not_listed(column: Column, value: str) -> str | None:
     """SQL: whether a typed value is outside the column's enumeration or reference list."""
-    lists = ([column.list] if column.list else []) + [item.removeprefix("list:") for item in column.also_allowed if item.startswith("list:")]
+    lists = ([column.list] if column.list else []) + [
+        item.removeprefix("list:") for item in column.also_allowed if item.startswith("list:")
+    ]
     plain = column.values + tuple(item for item in column.also_allowed if not item.startswith("list:"))
     tests = [f"{value} in ({_reference(item)})" for item in lists]
     if plain:
@@ -161,78 +148,6 @@ def _fault(column: Column, text: str, value: str) -> str:
     return "case " + " ".join(f"when {test} then '{code}'" for test, code in cases) + " end"
 
 
-def _folded(column: Column) -> tuple[str, list[tuple[str, str]]]:
-    """CTEs that fold a text `v` to plain form `t`, and the SQL flag of each kind of folding."""
-    marks = column.type != "text"
-    full = f"translate(v, '{_FULL + _FULL_MARKS if marks else _FULL}', '{_HALF + _HALF_MARKS if marks else _HALF}')"
-    steps = [
-        f"a as (select v, {full} as t1 from d)",
-        rf"b as (select *, regexp_replace(regexp_replace(t1, '^{_SPACE}+', ''), '{_SPACE}+$', '') as t2 from a)",
-    ]
-    flags = [("full_width", "t1 <> v"), ("white_space", "t2 <> t1")]
-    last = "t2"
-    if column.type in ("integer", "double", "decimal"):
-        grouped = rf"regexp_full_match(t2, '[+-]?\d{{1,3}}(,\d{{3}})+(\.\d+)?%?')"
-        steps.append(f"c as (select *, case when {grouped} then replace(t2, ',', '') else t2 end as t3 from b)")
-        flags.append(("thousands_separator", "t3 <> t2"))
-        last = "t3"
-        if column.share:
-            percent = r"regexp_full_match(t3, '[+-]?(\d+\.?\d*|\.\d+)\s*%')"
-            share = "cast(cast(cast(rtrim(rtrim(t3, '%')) as decimal(28,10)) / 100 as double) as varchar)"
-            steps.append(f"e as (select *, case when {percent} then {share} else t3 end as t4 from c)")
-            flags.append(("percent_share", "t4 <> t3"))
-            last = "t4"
-        elif column.type == "integer":
-            steps.append(r"e as (select *, case when regexp_full_match(t3, '[+-]?\d{1,18}\.0+') then split_part(t3, '.', 1) else t3 end as t4 from c)")
-            flags.append(("number_form", "t4 <> t3"))
-            last = "t4"
-        elif column.type == "decimal":
-            # 1.2E+08 and trailing zeros beyond the scale are the same number written otherwise; further digits are not.
-            exponent = r"regexp_full_match(t3, '[+-]?(\d{1,20}\.?\d*|\.\d+)[eE][+-]?\d{1,2}')"
-            exact = f"cast(try_cast(t3 as decimal(38,18)) as decimal(28,{DECIMAL_SCALE})) = try_cast(t3 as decimal(38,18))"
-            long = rf"regexp_full_match(t3, '[+-]?\d{{1,20}}\.\d{{{DECIMAL_SCALE + 1},18}}')"
-            steps.append(
-                f"e as (select *, case when ({exponent} or {long}) and {exact} then cast(try_cast(t3 as decimal(28,{DECIMAL_SCALE})) as varchar) else t3 end as t4 from c)"
-            )
-            flags.append(("number_form", "t4 <> t3"))
-            last = "t4"
-    elif column.type in ("date", "instant"):
-        day = (
-            r"case when regexp_matches(t2, '^\d{4}[/-]\d{1,2}[/-]\d{1,2}([T ]|$)') then regexp_replace(t2, '^(\d{4})[/-](\d{1,2})[/-](\d{1,2})', '\1-0\2-0\3') "
-            r"when regexp_matches(t2, '^\d{4}年\d{1,2}月\d{1,2}日') then regexp_replace(t2, '^(\d{4})年(\d{1,2})月(\d{1,2})日', '\1-0\2-0\3') "
-            r"when regexp_matches(t2, '^\d{8}([T ]|$)') then regexp_replace(t2, '^(\d{4})(\d{2})(\d{2})', '\1-\2-\3') "
-            r"else t2 end"
-        )
-        steps.append(f"c as (select *, {day} as t3 from b)")
-        steps.append(r"e as (select *, regexp_replace(t3, '^(\d{4})-0?(\d\d)-0?(\d\d)', '\1-\2-\3') as t4 from c)")
-        serial = r"regexp_full_match(t4, '[2-7]\d{4}(\.\d+)?')"
-        if column.type == "date":
-            midnight = r"regexp_full_match(t4, '.{10}[T ]00:00(:00(\.0+)?)?')"
-            whole = r"regexp_full_match(t4, '[2-7]\d{4}(\.0+)?')"
-            steps.append(
-                f"g as (select *, case when {whole} then cast({_EXCEL_EPOCH} + cast(cast(t4 as double) as integer) as varchar) "
-                f"when {midnight} then left(t4, 10) else t4 end as t5 from e)"
-            )
-        else:
-            seconds = "cast(round(cast(t4 as double) * 86400) as bigint)"
-            steps.append(
-                f"g as (select *, case when {serial} then strftime(cast({_EXCEL_EPOCH} as timestamp) + to_seconds({seconds}), '%Y-%m-%d %H:%M:%S') "
-                r"when regexp_full_match(t4, '\d{4}-\d\d-\d\d') then concat(t4, ' 00:00:00') else t4 end as t5 from e)"
-            )
-        flags += [("excel_serial_date", serial), ("date_form", f"t5 <> t2 and not {serial}")]
-        last = "t5"
-    elif column.type == "boolean":
-        steps.append("c as (select *, lower(t2) as t3 from b)")
-        flags.append(("number_form", "t3 <> t2"))
-        last = "t3"
-    elif column.identifier:
-        steps.append("c as (select *, case when strpos(t2, ':') = 0 then upper(t2) else t2 end as t3 from b)")
-        flags.append(("lower_case_code", "t3 <> t2"))
-        last = "t3"
-    steps.append(f"folded as (select *, {last} as t from {steps[-1].split(' ', 1)[0]})")
-    return ", ".join(steps), flags
-
-
 def _distinct(column: pa.ChunkedArray) -> tuple[pa.Array, pa.Array | None]:
     """The values to type and, where they repeat, each row's index into them."""
     whole = column.combine_chunks()
@@ -260,16 +175,14 @@ def _plain_values(con: duckdb.DuckDBPyConnection, column: Column, values: pa.Arr
 
 def _folded_values(con: duckdb.DuckDBPyConnection, column: Column, values: pa.Array) -> pa.Table:
     """Typed value, fault and one flag per kind for texts that need folding or break a promise."""
-    con.register("d", pa.table({"v": values}))
-    steps, flags = _folded(column)
-    flagged = "".join(f", {test} as {kind}" for kind, test in flags)
+    folding = fold(column)
     parsed = _parse(column, "t")
     if column.type != "text":  # a text may hold tabs and line breaks inside, everything else has one form
         parsed = f"case when regexp_full_match(t, '{_PLAIN[column.type]}') then {parsed} end"
+    con.register("d", pa.table({"v": values}))
     query = (
-        f"with {steps}, p as (select v, t, {parsed} as parsed{flagged} from folded), "
-        f"f as (select *, {_fault(column, 't', 'parsed')} as fault from p) "
-        f"select v, case when fault is null then parsed end as value, fault{''.join(f', {kind}' for kind, _ in flags)} from f"
+        f"with {folding.query()}, p as (select *, {parsed} as parsed from folded), f as (select *, {_fault(column, 't', 'parsed')} as fault from p) "
+        f"select case when fault is null then parsed end as value, fault{''.join(f', {kind}' for kind in folding.kinds)} from f"
     )
     result = con.execute(query).to_arrow_table()
     con.unregister("d")
@@ -281,7 +194,9 @@ def _single(values: pa.ChunkedArray | pa.Array) -> pa.Array:
     return combined.chunk(0) if isinstance(combined, pa.ChunkedArray) else combined
 
 
-def _type_column(con: duckdb.DuckDBPyConnection, column: Column, raw: pa.ChunkedArray, faults: Faults, normalised: Counter[str]) -> pa.Array:
+def _type_column(
+    con: duckdb.DuckDBPyConnection, column: Column, raw: pa.ChunkedArray, faults: Faults, normalised: Counter[str]
+) -> pa.Array:
     values, indices = _distinct(raw)
     typed, ok = _plain_values(con, column, values)
     if not pc.all(ok, min_count=0).as_py():
@@ -300,7 +215,13 @@ def _type_column(con: duckdb.DuckDBPyConnection, column: Column, raw: pa.Chunked
         bad = pc.indices_nonzero(pc.is_valid(row_codes))
         if len(bad):
             faults.add(pc.add(bad.cast(pa.int32()), 1), row_codes.take(bad), column.name, _single(raw).take(bad))
-    return typed if indices is None else typed.take(indices)
+    if indices is None:
+        return typed
+    if (
+        column.type == "text" and len(typed) < _SAMPLE and typed.null_count == 0
+    ):  # few texts, many rows: what follows is cheaper on the dictionary
+        return pa.DictionaryArray.from_arrays(indices, typed)
+    return typed.take(indices)
 
 
 def _occurrences(count: int, indices: pa.Array | None) -> pa.Array:
@@ -329,4 +250,3 @@ def type_rows(con: duckdb.DuckDBPyConnection, contract: Contract, cells: dict[st
     typed = {column.name: _type_column(con, column, cells.get(column.name, empty), faults, normalised) for column in contract.columns}
     typed["_record"] = pa.array(np.arange(1, row_count + 1, dtype=np.int32))
     return TypedRows(pa.table(typed), faults.table(), normalised)
-

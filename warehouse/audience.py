@@ -32,7 +32,11 @@ def read_audiences(path: Path = POLICY) -> list[Audience]:
     """The declared audiences, in order."""
     document = yaml.safe_load(path.read_text(encoding="utf-8"))
     return [
-        Audience(entry["audience"], bool(entry.get("all")), {mart: (rule or {}).get("where") for mart, rule in (entry.get("marts") or {}).items()})
+        Audience(
+            entry["audience"],
+            bool(entry.get("all")),
+            {mart: (rule or {}).get("where") for mart, rule in (entry.get("marts") or {}).items()},
+        )
         for entry in document["audiences"]
     ]
 
@@ -50,7 +54,12 @@ def write_audience_file(audience: Audience, build: Path, own_tables: dict[str, s
     """
     with duckdb.connect(str(target)) as con:
         con.execute(f"attach '{str(build).replace(chr(39), chr(39) * 2)}' as build (read_only)")
-        there = [name for (name,) in con.execute("select table_name from information_schema.tables where table_catalog = 'build' and table_schema = 'marts' order by 1").fetchall()]
+        there = [
+            name
+            for (name,) in con.execute(
+                "select table_name from information_schema.tables where table_catalog = 'build' and table_schema = 'marts' order by 1"
+            ).fetchall()
+        ]
         missing = sorted(set(audience.marts) - set(there))
         if missing:
             raise AudienceError(f"{audience.name}: no such marts {', '.join(missing)}")

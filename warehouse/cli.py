@@ -57,7 +57,14 @@ def _help(key: str) -> str:
     return say(key, _LANG)
 
 
-app = typer.Typer(help=_help("app"), epilog=_help("epilog"), no_args_is_help=True, add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
+app = typer.Typer(
+    help=_help("app"),
+    epilog=_help("epilog"),
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
 release_app = typer.Typer(help=_help("help.release"), invoke_without_command=True)
 dashboards_app = typer.Typer(help=_help("help.dashboards"), no_args_is_help=True)
 app.add_typer(release_app, name="release")
@@ -287,7 +294,12 @@ def releases(context: typer.Context) -> None:
         terminal = session.terminal
         columns = [("table.release", "left"), ("table.published", "left"), ("table.as_of", "left"), ("table.status", "left")]
         rows = [
-            [row["release_id"], row["published_at"][:19], row["as_of"][:19], terminal.text("status.in_force" if row["in_force"] else f"status.{row['status']}")]
+            [
+                row["release_id"],
+                row["published_at"][:19],
+                row["as_of"][:19],
+                terminal.text("status.in_force" if row["in_force"] else f"status.{row['status']}"),
+            ]
             for row in listed
         ]
         terminal.table(terminal.text("table.release"), columns, rows)
@@ -306,7 +318,12 @@ def status(context: typer.Context) -> None:
         from warehouse.summary import show_sources
 
         show_sources(session.terminal, found)
-        session.terminal.out.print(session.terminal.text("table.release") + ": " + (in_force.name if in_force else session.terminal.text("release.nothing_at_all")), markup=False)
+        session.terminal.out.print(
+            session.terminal.text("table.release")
+            + ": "
+            + (in_force.name if in_force else session.terminal.text("release.nothing_at_all")),
+            markup=False,
+        )
 
 
 @app.command(help=_help("help.report"))
@@ -349,8 +366,17 @@ def world(
     session: Session = context.obj
     found = read_world(folder)
     with session.terminal.working(str(folder)) as update:
-        judged = judge_world(found, out, session.settings, session.moment, lambda receipt: update(f"{receipt['source']}/{receipt['file']}"), update)
-    session.answer({"release_id": judged.release_id, "gates": judged.gates, "sources": judged.verdicts["sources"], "unsupported": judged.verdicts["unsupported"]})
+        judged = judge_world(
+            found, out, session.settings, session.moment, lambda receipt: update(f"{receipt['source']}/{receipt['file']}"), update
+        )
+    session.answer(
+        {
+            "release_id": judged.release_id,
+            "gates": judged.gates,
+            "sources": judged.verdicts["sources"],
+            "unsupported": judged.verdicts["unsupported"],
+        }
+    )
     if not session.as_json:
         from warehouse.summary import show_world
 
@@ -376,7 +402,13 @@ def up(context: typer.Context) -> None:
     session: Session = context.obj
     settings = session.settings
     settings.data.mkdir(parents=True, exist_ok=True)
-    start_services(settings.data, ROOT / ".venv-superset", Ports(settings.airflow_port, settings.superset_port), settings.lang, lambda text: session.terminal.out.print(text, markup=False))
+    start_services(
+        settings.data,
+        ROOT / ".venv-superset",
+        Ports(settings.airflow_port, settings.superset_port),
+        settings.lang,
+        lambda text: session.terminal.out.print(text, markup=False),
+    )
 
 
 @app.command(help=_help("help.down"))
@@ -417,7 +449,9 @@ def _tell_error(kind: type[BaseException], error: BaseException, trace: Tracebac
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"error-{utc_now():%Y%m%dT%H%M%S%f}.log"
     path.write_text("".join(traceback.format_exception(kind, error, trace)), encoding="utf-8")
-    sys.stderr.write(say("error.title", _LANG, message=f"{kind.__name__}: {str(error)[:600]}") + "\n" + say("error.log", _LANG, path=path) + "\n")
+    sys.stderr.write(
+        say("error.title", _LANG, message=f"{kind.__name__}: {str(error)[:600]}") + "\n" + say("error.log", _LANG, path=path) + "\n"
+    )
 
 
 def main() -> None:

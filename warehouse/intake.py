@@ -70,7 +70,9 @@ class Intake:
             return []
         return sorted(path for path in folder.iterdir() if is_waiting_file(path) and not path.is_dir())
 
-    def receive(self, path: Path, source: str, received_at: datetime | None = None, layout: str | None = None, keep: bool = True) -> int | Receipt:
+    def receive(
+        self, path: Path, source: str, received_at: datetime | None = None, layout: str | None = None, keep: bool = True
+    ) -> int | Receipt:
         """Take one file; gives its sequence, or the receipt of a refusal before any byte was kept.
 
         Args:
@@ -172,13 +174,16 @@ class Intake:
                 bad = prepared.counts["quarantined"] - prepared.counts["waiting"]
                 raise too_many_bad_rows(contract, bad, prepared.counts["received"])
             told = "；".join(f"{failure.check}: {failure.message.zh}（{failure.observed}）" for failure in critical) or "没有检查任何行"
-            said = "; ".join(f"{failure.check}: {failure.message.en} ({failure.observed})" for failure in critical) or "nothing was examined"
+            said = (
+                "; ".join(f"{failure.check}: {failure.message.en} ({failure.observed})" for failure in critical) or "nothing was examined"
+            )
             raise FileRefused("gate", Message(f"入库闸门未通过：{told}", f"The landing gate did not pass: {said}"))
         return result
 
     def _kept(self, row: dict[str, Any], folder: str, suffix: str = "") -> Path:
         """Where a file of a delivery is kept, below the data directory."""
-        return Path(folder) / row["source"] / f"{row['sequence']:08d}_{row['delivery_id'][:12]}{suffix}.parquet"
+        kept: Path = Path(folder) / row["source"] / f"{row['sequence']:08d}_{row['delivery_id'][:12]}{suffix}.parquet"
+        return kept
 
     def _put(self, made: Path, kept: Path) -> None:
         target = self.settings.data / kept
@@ -205,7 +210,10 @@ class Intake:
             verdict = "duplicate"
         receipt = self._receipt(row, verdict, counts, prepared) | {
             "kept_in": kept_in,
-            "warnings": [{"check": failure.check, "zh": failure.message.zh, "en": failure.message.en, "observed": failure.observed} for failure in gate.failures],
+            "warnings": [
+                {"check": failure.check, "zh": failure.message.zh, "en": failure.message.en, "observed": failure.observed}
+                for failure in gate.failures
+            ],
         }
         self.ledger.settle(row["sequence"], "landed", verdict, counts, receipt, landed)
         if counts["accepted"]:
@@ -307,4 +315,3 @@ class Intake:
         made = self.settings.data / "work" / "mark.parquet"
         pq.write_table(settled, made)
         self._put(made, self._kept(row, "quarantine", f".settled_{row['waiting']:08d}"))
-

@@ -99,7 +99,13 @@ def read_manifest(folder: Path) -> dict[str, Any]:
 
 def _inputs(settings: Settings, ledger: Ledger, as_of: datetime) -> list[dict[str, Any]]:
     return [
-        {"source": source, "path": row["path"], "delivery_id": row["delivery_id"], "row_count": row["row_count"], "received_at": row["received_at"]}
+        {
+            "source": source,
+            "path": row["path"],
+            "delivery_id": row["delivery_id"],
+            "row_count": row["row_count"],
+            "received_at": row["received_at"],
+        }
         for source in read_contracts()
         for row in ledger.landing_files(source, as_of)
     ]
@@ -123,7 +129,9 @@ def _rules_in_force(settings: Settings, rule_date: str) -> str:
     with duckdb.connect() as con:
         reference.load(con)
         found = [
-            con.execute(f'select cast(max(valid_from) as varchar) from reference."{name}" where valid_from <= cast(? as date)', [rule_date]).fetchone()
+            con.execute(
+                f'select cast(max(valid_from) as varchar) from reference."{name}" where valid_from <= cast(? as date)', [rule_date]
+            ).fetchone()
             for name in dated
         ]
     return max((row[0] for row in found if row and row[0]), default="")
@@ -195,11 +203,24 @@ def _tests_as_gate(made: Build) -> dict[str, Any]:
     with duckdb.connect(str(made.warehouse), read_only=True) as con:
         counted = con.execute("select sum(estimated_size) from duckdb_tables() where schema_name = 'marts'").fetchone()
     rows = int((counted or [0])[0] or 0)
-    return {"suite": "dbt.data_tests", "success": bool(tests) and rows > 0, "checks_run": len(tests), "rows_examined": rows, "failures": [], "seconds": made.seconds}
+    return {
+        "suite": "dbt.data_tests",
+        "success": bool(tests) and rows > 0,
+        "checks_run": len(tests),
+        "rows_examined": rows,
+        "failures": [],
+        "seconds": made.seconds,
+    }
 
 
 def _publish(
-    settings: Settings, ledger: Ledger, made: Build, gates: list[dict[str, Any]], inputs: list[dict[str, Any]], digest: str, parent: Path | None
+    settings: Settings,
+    ledger: Ledger,
+    made: Build,
+    gates: list[dict[str, Any]],
+    inputs: list[dict[str, Any]],
+    digest: str,
+    parent: Path | None,
 ) -> dict[str, Any]:
     marts = mart_hashes(made.warehouse)
     content = hashlib.sha256(json.dumps({name: mart["content_hash"] for name, mart in marts.items()}, sort_keys=True).encode()).hexdigest()

@@ -52,7 +52,11 @@ def show_sources(terminal: Terminal, found: list[dict[str, Any]]) -> None:
     ]
     names = ("files", "received", "accepted", "duplicate", "quarantined", "waiting", "rejected_files", "inbox")
     rows = [
-        [entry["source"] if terminal.lang == "en" else entry["title"]["zh"], *(entry[name] for name in names), (entry["last_received_at"] or "-")[:10]]
+        [
+            entry["source"] if terminal.lang == "en" else entry["title"]["zh"],
+            *(entry[name] for name in names),
+            (entry["last_received_at"] or "-")[:10],
+        ]
         for entry in found
     ]
     terminal.table(terminal.text("table.deliveries"), columns, rows)

@@ -119,13 +119,23 @@ class Terminal:
         rows = []
         for gate in gates:
             critical = [failure for failure in gate["failures"] if failure["severity"] == "critical"]
-            result = Text(self.text("table.passed"), style="green") if gate["success"] else Text(self.text("table.failed"), style="bold red")
+            result = (
+                Text(self.text("table.passed"), style="green") if gate["success"] else Text(self.text("table.failed"), style="bold red")
+            )
             rows.append([gate["suite"], gate["checks_run"], gate["rows_examined"], result, len(gate["failures"]) - len(critical)])
-        columns = [("table.suite", "left"), ("table.checks", "right"), ("table.rows", "right"), ("table.result", "left"), ("table.warnings", "right")]
+        columns = [
+            ("table.suite", "left"),
+            ("table.checks", "right"),
+            ("table.rows", "right"),
+            ("table.result", "left"),
+            ("table.warnings", "right"),
+        ]
         self.table(self.text("table.gates"), columns, rows)
         for gate in gates:
             for failure in gate["failures"]:
                 message = failure.get("message")
                 words = (message.in_language(self.lang) if hasattr(message, "in_language") else (message or {}).get(self.lang)) or ""
                 style = "red" if failure["severity"] == "critical" else "yellow"
-                self.out.print(Text(f"  {gate['suite']} · {failure['check']}: {words} {failure.get('observed', '')}", style=style), soft_wrap=True)
+                self.out.print(
+                    Text(f"  {gate['suite']} · {failure['check']}: {words} {failure.get('observed', '')}", style=style), soft_wrap=True
+                )

@@ -116,7 +116,14 @@ def collect_verdicts(settings: Settings, ledger: Ledger, unsupported: list[dict[
     none = dict.fromkeys(COUNTS, 0)
     files = [_file_entry(row) for row in deliveries]
     files += [
-        {"source": entry["source"], "file": entry["file"], "verdict": "unsupported", "reasons": ["source_unsupported"], **none, "normalised": {}}
+        {
+            "source": entry["source"],
+            "file": entry["file"],
+            "verdict": "unsupported",
+            "reasons": ["source_unsupported"],
+            **none,
+            "normalised": {},
+        }
         for entry in unsupported
     ]
     return {
@@ -155,7 +162,9 @@ def judge_world(
     for name in ("release.duckdb", "verdicts.json"):
         (out / name).unlink(missing_ok=True)
     scratch.mkdir(parents=True)
-    own = Settings(**(settings.__dict__ | {"data": scratch.absolute(), "reference": world.seeds.absolute() if world.seeds else settings.reference}))
+    own = Settings(
+        **(settings.__dict__ | {"data": scratch.absolute(), "reference": world.seeds.absolute() if world.seeds else settings.reference})
+    )
     ledger = Ledger(own.ledger)
     keeper = Gatekeeper(None)
     intake = Intake(own, ledger, keeper)

@@ -74,7 +74,9 @@ def read(data: bytes) -> RawTable:
     if data.startswith(_PARQUET):
         table = parquet.read(data)
     elif data.startswith((b"PK\x03\x04", b"\xd0\xcf\x11\xe0")):
-        raise unreadable("尚不支持工作簿（XLSX/XLS），请另存为 CSV（UTF-8）。", "Workbooks (XLSX/XLS) are not read yet: save as CSV (UTF-8).")
+        raise unreadable(
+            "尚不支持工作簿（XLSX/XLS），请另存为 CSV（UTF-8）。", "Workbooks (XLSX/XLS) are not read yet: save as CSV (UTF-8)."
+        )
     else:
         table = delimited.read(data)
     if not table.columns:

@@ -37,6 +37,12 @@ def _is_mixture(data: bytes) -> bool:
     return False
 
 
+def _check_utf8(data: bytes) -> None:
+    """Raise pa.ArrowInvalid where bytes are not UTF-8; no copy of them is made."""
+    offsets = pa.array([0, len(data)], pa.int64()).buffers()[1]
+    pa.Array.from_buffers(pa.large_binary(), 1, [None, offsets, pa.py_buffer(data)]).cast(pa.large_string())
+
+
 def decode(data: bytes) -> tuple[bytes, str]:
     """Bytes of a text file as UTF-8 without byte-order mark, and the name of the encoding found.
 
@@ -50,16 +56,21 @@ def decode(data: bytes) -> tuple[bytes, str]:
             try:
                 text = data[len(bom) :].decode(encoding)
             except UnicodeDecodeError as error:
-                raise unreadable(f"文件声明为 {encoding}，但第 {error.start} 字节起不是。", f"Marked as {encoding}, but not from byte {error.start} on.") from error
+                raise unreadable(
+                    f"文件声明为 {encoding}，但第 {error.start} 字节起不是。", f"Marked as {encoding}, but not from byte {error.start} on."
+                ) from error
             found, name = text.encode("utf-8"), encoding
             break
     else:
         try:
-            data.decode("utf-8")
+            _check_utf8(data)
             found, name = data, "utf-8"
-        except UnicodeDecodeError as error:
+        except pa.ArrowInvalid as error:
             if _is_mixture(data):
-                raise unreadable("文件混用了两种编码（UTF-8 与 GB18030），请统一后重报。", "The file mixes two encodings (UTF-8 and GB18030): use one and deliver again.") from error
+                raise unreadable(
+                    "文件混用了两种编码（UTF-8 与 GB18030），请统一后重报。",
+                    "The file mixes two encodings (UTF-8 and GB18030): use one and deliver again.",
+                ) from error
             try:
                 found, name = data.decode("gb18030").encode("utf-8"), "gb18030"
             except UnicodeDecodeError:
@@ -67,12 +78,26 @@ def decode(data: bytes) -> tuple[bytes, str]:
     if b"\x00" in found:
         raise unreadable("文件含有 NUL 字节，不是文本文件。", "The file holds NUL bytes: it is not text.")
     if b"\xef\xbf\xbd" in found:
-        raise unreadable("文件含有替换字符（U+FFFD）：此前的转码已丢失文字。", "The file holds replacement characters (U+FFFD): an earlier conversion lost text.")
+        raise unreadable(
+            "文件含有替换字符（U+FFFD）：此前的转码已丢失文字。",
+            "The file holds replacement characters (U+FFFD): an earlier conversion lost text.",
+        )
     return found, name
+
+
+def _has_quotes_below(data: bytes) -> bool:
+    """Whether a quote stands below the first line. Where none does, no cell holds a line break and lines can be counted as they are."""
+    end = data.find(b"\n")
+    return end < 0 or data.find(b'"', end) >= 0 or data.count(b'"', 0, end) % 2 == 1
 
 
 def _count_lines(data: bytes) -> int:
     """Lines that are not empty, by line ends outside quotes; -1 where a quote stays open. Independent of the parser."""
+    if not _has_quotes_below(data) and not data.startswith((b"\n", b"\r")):
+        line_ends, returns = data.count(b"\n"), data.count(b"\r")
+        line_end = b"\r\n" if returns else b"\n"
+        if returns in (0, line_ends) and data.count(line_end) == line_ends and line_end * 2 not in data:
+            return line_ends + (not data.endswith(b"\n"))
     inside = np.uint8(0)
     count = 0
     content = False  # whether the current line has any byte
@@ -117,12 +142,11 @@ def read(data: bytes) -> RawTable:
     headers, separator = _header(data)
     if not headers:
         raise unreadable("文件只有空行。", "The file has only blank lines.")
-    has_quotes = b'"' in data
     try:
         table = pa_csv.read_csv(
             pa.BufferReader(data),
             read_options=pa_csv.ReadOptions(autogenerate_column_names=True, block_size=1 << 23),
-            parse_options=pa_csv.ParseOptions(delimiter=separator, newlines_in_values=has_quotes),
+            parse_options=pa_csv.ParseOptions(delimiter=separator, newlines_in_values=_has_quotes_below(data)),
             convert_options=pa_csv.ConvertOptions(
                 column_types={f"f{i}": pa.string() for i in range(len(headers))},
                 null_values=[],
