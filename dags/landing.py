@@ -78,8 +78,9 @@ def make_landing(source: str) -> DAG:
                 raise DataRefused(refused)
 
         @task(trigger_rule=TriggerRule.ALL_DONE, outlets=[name_landing(source)])
-        def announce(groups: list[list[str]]) -> None:
+        def announce(groups: list[list[str]] | None) -> None:
             run: Any = get_current_context()["ti"]
+            groups = groups or []  # nothing, where `find` broke
             ended = run.xcom_pull(task_ids="land", key="landed", map_indexes=range(len(groups)))
             if not may_have_landed(ended, len(groups)):
                 raise AirflowSkipException("没有新数据入湖 / nothing new landed")

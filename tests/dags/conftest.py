@@ -34,6 +34,8 @@ if words[0] == "release":
     sys.exit(int((data / "release.code").read_text()))
 inbox = data / "inbox" / words[words.index("--source") + 1]
 if "--list" in words:
+    if "unlistable" in os.listdir(inbox):
+        sys.exit(1)
     print(json.dumps([{{"file": path.name, "size": path.stat().st_size}} for path in sorted(inbox.iterdir(), reverse=True)]))
     sys.exit(0)
 receipts = []

@@ -66,8 +66,9 @@ def test_groups_keep_the_order_whatever_order_their_tasks_run_in(data: Path) -> 
     files = [f"{number:03}.csv" for number in range(90)]
     put_files(data, "market_quote", dict.fromkeys(files, "good"))
     put_files(data, "enterprise", {name: "breaks" if name == "027.csv" else "good" for name in files})
+    put_files(data, "emission_factor", {"unlistable": ""})
     refuse_release(data)
-    runs, seen = run(data, "market_quote", "enterprise", groups=4)
+    runs, seen = run(data, "market_quote", "enterprise", "emission_factor", groups=4)
 
     assert list_landed(data, "market_quote") == files
     assert runs.states["land_market_quote"] == "success"
@@ -77,8 +78,10 @@ def test_groups_keep_the_order_whatever_order_their_tasks_run_in(data: Path) -> 
     assert sorted(path.name for path in (data / "inbox" / "enterprise").iterdir()) == files[27:]
     assert {state for task, index, state in list_states(seen, "land_enterprise") if task == "land" and index in (2, 3)} == {"skipped"}
     assert "tanlian://landing/enterprise" in count_asset_events(data)
-    assert len(runs.broken) == 1
-    assert "land_enterprise.land" in runs.broken[0]
+
+    # A source whose inbox cannot even be listed: that is all there is to tell.
+    assert list_states(seen, "land_emission_factor") == [("find", -1, "failed"), ("announce", -1, "skipped")]
+    assert [text.split(":")[0] for text in runs.broken] == ["land_enterprise.land", "land_emission_factor.find"]
 
     assert (runs.release, runs.exit_code) == ("refused", 1)
     assert "marts.footprint" in runs.refused[-1]
