@@ -3,14 +3,20 @@ from __future__ import annotations
 import re
 import time
 from pathlib import Path
+from typing import Any
 
+import altair as alt
 import duckdb
 import pytest
+from jsonschema import ValidationError
+from markupsafe import Markup
 from report_page import Element, read_page, read_table, read_value
 from report_releases import MANIFEST, write_empty_release, write_small_release
 
+from dashboards.reports import exhibit
 from dashboards.reports.headline import headline_figures
 from dashboards.reports.report import write_report
+from dashboards.reports.svg import draw_svg
 
 HOSTILE = "<script>alert('粗钢')</script>{{7*7}}&<img src=x onerror=alert(1)>"
 NUMBER = re.compile(r"[+−]?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?%?")
@@ -223,3 +229,20 @@ def test_report_replaces_the_old_one_whole(small_release: Path, tmp_path: Path) 
     write_report(small_release, None, MANIFEST, out)
     write_report(small_release, None, MANIFEST, out)
     assert [path.name for path in out.parent.iterdir()] == ["report.html"]
+
+
+def test_report_drawings_follow_the_grammar(small_release: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run skips altair's own check of what is drawn, for speed; here every drawing is held against its schema."""
+    specs: list[dict[str, Any]] = []
+
+    def keep_spec(spec: dict[str, Any], name: str, label: str) -> Markup:
+        specs.append(spec)
+        return draw_svg(spec, name, label)
+
+    monkeypatch.setattr(exhibit, "draw_svg", keep_spec)
+    write_report(small_release, None, MANIFEST, tmp_path / "report.html")
+    assert len(specs) == 20  # ten panels, two languages
+    for spec in specs:
+        alt.Chart.from_dict(spec, validate=True)
+    with pytest.raises(ValidationError):
+        alt.Chart.from_dict(specs[0] | {"width": "wide"}, validate=True)
