@@ -1,6 +1,6 @@
 """The typed view of a source's contract: the only reading of `contract.yaml` that the rest of the project imports.
 
-A contract is one ODCS v3 YAML file (Open Data Contract Standard), checked against the published JSON schema and models; what the
+A contract is one ODCS v3 YAML file (Open Data Contract Standard), read with the published models, which refuse what they do not know; what the
 standard has no field for (unit, header aliases, history kind, rules) stands in its custom properties and custom quality rules.
 A source is a folder below `ingest/sources/` that holds a `contract.yaml`: nothing here knows a source by name.
 """
@@ -14,7 +14,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
-import jsonschema
+import pydantic
 import yaml
 from open_data_contract_standard.model import CustomProperty, DataQuality, OpenDataContractStandard, SchemaProperty
 
@@ -238,10 +238,32 @@ def _rule(item: DataQuality, names: set[str], where: str) -> Rule:
     )
 
 
-@cache
-def _standard_schema() -> dict[str, Any]:
-    schema: dict[str, Any] = json.loads(OpenDataContractStandard.json_schema())  # type: ignore[no-untyped-call]
-    return schema
+def _lost_keys(document: Any, understood: Any, where: str = "") -> list[str]:
+    """Places of a document that the standard's models did not take: they pass over nested keys that they do not know."""
+    if isinstance(document, dict) and isinstance(understood, dict):
+        return [
+            place
+            for key, value in document.items()
+            for place in (_lost_keys(value, understood[key], f"{where}.{key}") if key in understood else [f"{where}.{key}"])
+        ]
+    if isinstance(document, list) and isinstance(understood, list):
+        return [place for i, (value, other) in enumerate(zip(document, understood, strict=True)) for place in _lost_keys(value, other, f"{where}[{i}]")]
+    return []
+
+
+def check_against_standard(path: Path) -> None:
+    """Check one `contract.yaml` against the standard's published JSON schema; slow, so for checks rather than for every command.
+
+    Raises:
+        ContractError: with the place and the schema's own words.
+    """
+    import jsonschema
+
+    schema = json.loads(OpenDataContractStandard.json_schema())  # type: ignore[no-untyped-call]
+    try:
+        jsonschema.validate(yaml.safe_load(path.read_text(encoding="utf-8")), schema)
+    except jsonschema.ValidationError as error:
+        raise ContractError(f"{path.parent.name}: {error.json_path}: {error.message}") from error
 
 
 def read_contract(path: Path) -> Contract:
@@ -251,12 +273,14 @@ def read_contract(path: Path) -> Contract:
         ContractError: the file is not ODCS v3, or says something this project does not know. Unknown keys are refused.
     """
     where = f"{path.parent.name}/{path.name}"
-    document = yaml.safe_load(path.read_text(encoding="utf-8"))
+    document = yaml.load(path.read_bytes(), Loader=yaml.CSafeLoader)
     try:
-        jsonschema.validate(document, _standard_schema())
-    except jsonschema.ValidationError as error:
-        raise ContractError(f"{where}: {error.json_path}: {error.message}") from error
-    standard = OpenDataContractStandard(**document)
+        standard = OpenDataContractStandard(**document)
+    except pydantic.ValidationError as error:
+        raise ContractError(f"{where}: {error}") from error
+    lost = _lost_keys(document, standard.model_dump(by_alias=True, exclude_unset=True))
+    if lost:
+        raise ContractError(f"{where}: keys that the standard does not know: {', '.join(lost)}")
     schema = (standard.schema_ or [])[0]
     source = path.parent.name
     if schema.name != source or standard.name != source:
@@ -287,6 +311,7 @@ def read_contract(path: Path) -> Contract:
     )
 
 
+@cache
 def read_contracts(folder: Path = SOURCES) -> dict[str, Contract]:
     """Every source below `folder`, by name. A folder without `contract.yaml` is no source."""
     return {path.parent.name: read_contract(path) for path in sorted(folder.glob("*/contract.yaml"))}

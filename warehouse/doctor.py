@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from ingest.contract import ContractError, read_contracts
+from ingest.contract import ContractError, check_against_standard, read_contracts
 from ingest.reference import ReferenceError, ReferenceLists
 from warehouse.ledger import Ledger
 from warehouse.release import CURRENT, current_release
@@ -56,6 +56,8 @@ def _disk(settings: Settings) -> Finding:
 
 def _contracts() -> Finding:
     try:
+        for contract in read_contracts().values():
+            check_against_standard(contract.folder / "contract.yaml")
         return Finding("contracts", "ok", ", ".join(read_contracts()))
     except ContractError as error:
         return Finding("contracts", "broken", str(error))
