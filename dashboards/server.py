@@ -222,7 +222,7 @@ def _launch(python: Path, home: _Home, environment: dict[str, str], port: int, l
         *(str(python), "-m", "gunicorn", "--bind", f"{HOST}:{port}"),
         # One worker with threads: 300 MB instead of that per worker; the queries run in DuckDB, which leaves the interpreter free.
         *("--workers", "1", "--worker-class", "gthread", "--threads", "8"),
-        *("--timeout", "120", "--graceful-timeout", "5", "--no-control-socket"),
+        *("--timeout", "120", "--graceful-timeout", "2", "--no-control-socket"),
         "superset.app:create_app()",
     ]
     with home.log_file.open("ab") as log:
@@ -280,7 +280,9 @@ def _end_session(leader: int) -> None:
     for process in _list_session(leader):
         with contextlib.suppress(psutil.NoSuchProcess):
             process.kill()
-    psutil.wait_procs(_list_session(leader), timeout=5)
-    # When this process is the parent, the ended leader stays a zombie until it is waited for.
-    with contextlib.suppress(ChildProcessError):
-        os.waitpid(leader, os.WNOHANG)
+    # Where this process is the parent, waiting also takes the ended leader off the table of processes.
+    with contextlib.suppress(psutil.NoSuchProcess, psutil.TimeoutExpired):
+        psutil.Process(leader).wait(timeout=5)
+    deadline = time.monotonic() + 5
+    while _list_session(leader) and time.monotonic() < deadline:
+        time.sleep(0.1)
