@@ -247,7 +247,11 @@ def _lost_keys(document: Any, understood: Any, where: str = "") -> list[str]:
             for place in (_lost_keys(value, understood[key], f"{where}.{key}") if key in understood else [f"{where}.{key}"])
         ]
     if isinstance(document, list) and isinstance(understood, list):
-        return [place for i, (value, other) in enumerate(zip(document, understood, strict=True)) for place in _lost_keys(value, other, f"{where}[{i}]")]
+        return [
+            place
+            for i, (value, other) in enumerate(zip(document, understood, strict=True))
+            for place in _lost_keys(value, other, f"{where}[{i}]")
+        ]
     return []
 
 

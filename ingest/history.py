@@ -6,7 +6,7 @@ import duckdb
 import pyarrow as pa
 
 from ingest.contract import Contract
-from ingest.rules import Stored, parquet_relation
+from ingest.rules import Stored, parquet_relation, shown
 
 
 def _same(columns: tuple[str, ...], left: str, right: str) -> str:
@@ -59,8 +59,7 @@ def find_repeats(con: duckdb.DuckDBPyConnection, contract: Contract, stored: Sto
 
 def conflict_faults(con: duckdb.DuckDBPyConnection, contract: Contract) -> pa.Table:
     """`key_conflict` for the rows of `conflicts`, with the key as the offending value."""
-    shown = ", ".join(f"'{name} = ' || coalesce(cast(r.{name} as varchar), '')" for name in contract.key)
     return con.execute(
-        f"select r._record, 'key_conflict' as code, '{', '.join(contract.key)}' as column_name, concat_ws(', ', {shown}) as value "
+        f"select r._record, 'key_conflict' as code, '{', '.join(contract.key)}' as column_name, {shown(contract, contract.key)} as value "
         f"from candidates r join conflicts c on c._record = r._record"
     ).to_arrow_table()

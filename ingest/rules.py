@@ -37,11 +37,16 @@ def parquet_relation(files: Iterable[Path], types: dict[str, str]) -> str:
     return f"read_parquet([{quoted}], union_by_name = true)"
 
 
-def _shown(columns: Sequence[str]) -> str:
-    """SQL text of the offending values: `a = 1, b = 2`; a single column shows its bare value."""
+def shown(contract: Contract, columns: Sequence[str]) -> str:
+    """SQL text of the offending values: a single column's bare value, or `a = 1, b = 2`; decimals without idle zeros."""
+
+    def text(name: str) -> str:
+        cell = f"cast(r.{name} as varchar)"
+        return f"rtrim(rtrim({cell}, '0'), '.')" if contract.column(name).type == "decimal" else cell
+
     if len(columns) == 1:
-        return f"cast(r.{columns[0]} as varchar)"
-    cells = ", ".join(f"'{name} = ' || coalesce(cast(r.{name} as varchar), '')" for name in columns)
+        return text(columns[0])
+    cells = ", ".join(f"'{name} = ' || coalesce({text(name)}, '')" for name in columns)
     return f"concat_ws(', ', {cells})"
 
 
@@ -79,27 +84,27 @@ def predicate_faults(con: duckdb.DuckDBPyConnection, contract: Contract) -> pa.T
         f"where {' or '.join(chr(34) + code + chr(34) for code in broken)}"
     )
     parts = [
-        f"select b._record, '{rule.code}' as code, '{', '.join(rule.columns)}' as column_name, {_shown(rule.columns)} as value "
+        f"select b._record, '{rule.code}' as code, '{', '.join(rule.columns)}' as column_name, {shown(contract, rule.columns)} as value "
         f'from broken b join candidates r on r._record = b._record where b."{rule.code}"'
         for rule in rules
     ]
     return con.execute(" union all ".join(parts)).to_arrow_table()
 
 
-def _records(rule: Rule, query: str) -> str:
+def _records(contract: Contract, rule: Rule, query: str) -> str:
     return (
-        f"select r._record, '{rule.code}' as code, '{', '.join(rule.columns)}' as column_name, {_shown(rule.columns)} as value "
+        f"select r._record, '{rule.code}' as code, '{', '.join(rule.columns)}' as column_name, {shown(contract, rule.columns)} as value "
         f"from candidates r join ({query}) found on found._record = r._record"
     )
 
 
-def _reference_faults(con: duckdb.DuckDBPyConnection, rule: Rule, referred: Contract, stored: Stored) -> pa.Table:
+def _reference_faults(con: duckdb.DuckDBPyConnection, rule: Rule, contract: Contract, referred: Contract, stored: Stored) -> pa.Table:
     columns = rule.parameters["match"]
     relation = parquet_relation(stored(referred.source), referred.landing_types())
     tests = " and ".join(f"known.{name} = r.{name}" for name in columns)
     known = f"(select distinct {', '.join(columns)} from {relation})"
     return con.execute(
-        _records(rule, f"select r._record from typed_candidates r where not exists (select 1 from {known} known where {tests})")
+        _records(contract, rule, f"select r._record from typed_candidates r where not exists (select 1 from {known} known where {tests})")
     ).to_arrow_table()
 
 
@@ -132,7 +137,9 @@ def _peer_ratio_faults(con: duckdb.DuckDBPyConnection, rule: Rule, contract: Con
 
     # Once more without the rows just found, so that a refused row neither makes the quorum nor moves the median.
     con.execute(f"create or replace temp table first_found as {judged('true')}")
-    return con.execute(_records(rule, judged("_record is null or _record not in (select _record from first_found)"))).to_arrow_table()
+    return con.execute(
+        _records(contract, rule, judged("_record is null or _record not in (select _record from first_found)"))
+    ).to_arrow_table()
 
 
 def _overlapping(rows: list[tuple[int | None, bool, int, int]]) -> list[int]:
@@ -186,7 +193,7 @@ def _overlap_faults(con: duckdb.DuckDBPyConnection, rule: Rule, contract: Contra
         group.append(row[len(by) :])
     found += _overlapping(group)
     con.register("found_records", pa.table({"_record": pa.array(found, pa.int32())}))
-    return con.execute(_records(rule, "select _record from found_records")).to_arrow_table()
+    return con.execute(_records(contract, rule, "select _record from found_records")).to_arrow_table()
 
 
 def relation_faults(con: duckdb.DuckDBPyConnection, contract: Contract, contracts: dict[str, Contract], stored: Stored) -> list[pa.Table]:
@@ -198,7 +205,7 @@ def relation_faults(con: duckdb.DuckDBPyConnection, contract: Contract, contract
     tables = []
     for rule in contract.rules:
         if rule.kind == "reference":
-            tables.append(_reference_faults(con, rule, contracts[rule.parameters["source"]], stored))
+            tables.append(_reference_faults(con, rule, contract, contracts[rule.parameters["source"]], stored))
         elif rule.kind == "peer_ratio":
             tables.append(_peer_ratio_faults(con, rule, contract, stored))
         elif rule.kind == "no_overlap":

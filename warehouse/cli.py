@@ -177,7 +177,7 @@ def demo(
 @app.command(help=_help("help.deliver"))
 def deliver(
     context: typer.Context,
-    files: Annotated[list[Path], typer.Argument(help=_help("option.files"))],
+    files: Annotated[list[Path], typer.Argument(metavar="FILE…", help=_help("option.files"))],
     source: Annotated[str, typer.Option(help=_help("option.source"))],
     layout: Annotated[str | None, typer.Option(help=_help("option.layout"))] = None,
     received_at: Annotated[str | None, typer.Option(help=_help("option.received_at"))] = None,

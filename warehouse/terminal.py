@@ -18,7 +18,13 @@ from ingest.messages import NORMALISED
 from warehouse.texts import say
 
 SHOWN_FAULTS = 12
+SHOWN_CHARACTERS = 160
 _COLOURS = {"accepted": "green", "partly_quarantined": "yellow", "waiting": "yellow", "duplicate": "cyan", "rejected": "red"}
+
+
+def _visible(text: str) -> str:
+    """A file's text for a terminal: control characters and direction marks are shown by number, never sent."""
+    return "".join(character if character.isprintable() else f"\\u{ord(character):04x}" for character in text)
 
 
 @dataclass
@@ -98,17 +104,13 @@ class Terminal:
         if not faults:
             return
         table = Table(box=None, padding=(0, 1), header_style="dim", show_edge=False)
-        for key in ("receipt.row", "receipt.column", "receipt.found", "receipt.expected", "receipt.why"):
+        for key in ("receipt.row", "receipt.rule", "receipt.found", "receipt.expected", "receipt.why"):
             table.add_column(self.text(key), justify="right" if key == "receipt.row" else "left", overflow="fold")
         for fault in faults[:SHOWN_FAULTS]:
-            found = (fault["value"] or "")[:80]
-            table.add_row(
-                Text(str(fault["row_number"])),
-                Text(fault["column_name"][:40]),
-                Text(found),
-                Text(fault[f"message_{self.lang}"]),
-                Text(fault[f"reason_{self.lang}"]),
-            )
+            value = (fault["value"] or "")[:SHOWN_CHARACTERS]
+            found = value if ", " in fault["column_name"] else f"{fault['column_name']} = {value}"
+            cells = (str(fault["row_number"]), fault["code"], found, fault[f"message_{self.lang}"], fault[f"reason_{self.lang}"])
+            table.add_row(*(Text(_visible(cell)) for cell in cells))
         self.out.print(table)
         more = sum(receipt["fault_counts"].values()) - min(len(faults), SHOWN_FAULTS)
         if more > 0:
