@@ -18,6 +18,7 @@ from ingest.messages import NORMALISED
 from warehouse.texts import say
 
 SHOWN_FAULTS = 12
+_WRAPPED = {"table.figure", "table.change", "table.found"}
 SHOWN_CHARACTERS = 160
 _COLOURS = {"accepted": "green", "partly_quarantined": "yellow", "waiting": "yellow", "duplicate": "cyan", "rejected": "red"}
 
@@ -60,8 +61,10 @@ class Terminal:
     def table(self, title: str, columns: list[tuple[str, str]], rows: list[list[Any]]) -> None:
         """A table; columns are (text key, `left` or `right`)."""
         shown = Table(title=title, title_justify="left", title_style="bold", header_style="dim", box=SIMPLE_HEAD, pad_edge=False)
-        for place, (key, justify) in enumerate(columns):
-            shown.add_column(self.text(key), justify="right" if justify == "right" else "left", overflow="fold", no_wrap=place == 0)
+        for key, justify in columns:
+            shown.add_column(
+                self.text(key), justify="right" if justify == "right" else "left", overflow="fold", no_wrap=key not in _WRAPPED
+            )
         for row in rows:
             shown.add_row(*(cell if isinstance(cell, Text) else Text(f"{cell:,}" if isinstance(cell, int) else str(cell)) for cell in row))
         self.out.print(shown)
