@@ -7,6 +7,7 @@ from dashboards.reports.wording import Text, load_wording, same, say
 
 CELL = "product_code, boundary, gwp_set"
 COUNTRY = "000000"
+ABROAD = "990000"  # enterprises abroad count in the country's figures, but are no province
 
 # "Leading" orders by tonnes, which add up over products; footprints of different products are never put in one order or one mean.
 LEADING_CELLS = f"""

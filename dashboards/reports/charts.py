@@ -274,4 +274,4 @@ def draw_verdicts(rows: list[Row], language: Language) -> list[Spec]:
     colour = alt.Color("kind:N", scale=alt.Scale(domain=list(names.values()), range=list(kinds.values())))
     bars = base.mark_bar().encode(color=colour)
     labels = base.mark_text(align="left", dx=4, fontSize=10, color=QUIET).encode(text="label:N")
-    return [finish(alt.layer(bars, labels), {"verdicts": values}, WHOLE_WIDTH - MARGIN - 200, 30 * len(order))]
+    return [finish(alt.layer(bars, labels), {"verdicts": values}, WHOLE_WIDTH - MARGIN - 200, 34 * len(order))]

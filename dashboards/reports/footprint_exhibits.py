@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dashboards.reports import charts
-from dashboards.reports.cells import CELL, COUNTRY, list_leading_cells, name_product, name_province, name_scope, name_unit
+from dashboards.reports.cells import ABROAD, CELL, COUNTRY, list_leading_cells, name_product, name_province, name_scope, name_unit
 from dashboards.reports.exhibit import Exhibit, make_exhibit, make_table, put_number, put_share, put_text
 from dashboards.reports.numbers import write_number, write_share
 from dashboards.reports.release_file import Releases, Row
@@ -92,7 +92,7 @@ def build_provinces(releases: Releases, year: int | None) -> Exhibit:
         f"""
         select {CELL}
         from now.{SECTORS}
-        where reporting_year = $1 and weighted_mean_kg_co2e is not null
+        where reporting_year = $1 and weighted_mean_kg_co2e is not null and province_code <> '{ABROAD}'
         group by all
         having count(*) filter (where province_code <> '{COUNTRY}') >= 2 and count(*) filter (where province_code = '{COUNTRY}') = 1
         order by
@@ -147,6 +147,7 @@ def read_provinces(releases: Releases, cell: Row, year: int | None) -> tuple[Row
         select *
         from now.{SECTORS}
         where ({CELL}) = ($1, $2, $3) and reporting_year = $4 and weighted_mean_kg_co2e is not null
+            and province_code <> '{ABROAD}'
         order by weighted_mean_kg_co2e desc, province_code
         """,
         *(cell[name] for name in ("product_code", "boundary", "gwp_set")),

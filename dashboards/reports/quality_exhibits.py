@@ -7,7 +7,7 @@ from typing import Any
 
 from dashboards.reports import charts
 from dashboards.reports.exhibit import Cell, Exhibit, make_exhibit, make_table, put_number, put_text
-from dashboards.reports.numbers import write_instant, write_number, write_share
+from dashboards.reports.numbers import ABSENT, write_instant, write_number, write_share
 from dashboards.reports.release_file import Releases, Row
 from dashboards.reports.wording import Text, same, say
 
@@ -108,7 +108,7 @@ def build_gates(manifest: Mapping[str, Any]) -> Exhibit:
         [
             [
                 put_text(str(gate["suite"])),
-                put_text(name_severity(str(gate.get("severity")))),
+                put_text(name_severity(gate.get("severity"))),
                 put_number(gate.get("checks_run")),
                 put_number(gate.get("rows_examined")),
                 put_text(name_result(gate)),
@@ -129,5 +129,5 @@ def name_result(gate: Mapping[str, Any]) -> Text:
     return say("gate_empty") if gate.get("success") else say("gate_failed")
 
 
-def name_severity(severity: str) -> Text:
-    return say(f"severity_{severity}") if severity in ("critical", "warning") else same(severity)
+def name_severity(severity: str | None) -> Text:
+    return say(f"severity_{severity}") if severity in ("critical", "warning") else same(severity or ABSENT)

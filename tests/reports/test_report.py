@@ -201,6 +201,23 @@ def test_report_gates_and_sources_equal_manifest_and_mart(small_page: Element) -
     assert sources["loans"][10].read_text("en") == "nothing yet"
 
 
+def test_report_counts_no_foreign_country_as_province(small_release: Path, tmp_path: Path) -> None:
+    with duckdb.connect(str(small_release)) as connection:
+        connection.execute(
+            "insert into marts.footprint__sectors_by_year select * replace ('990000' as province_code, '境外' as province_name_zh)"
+            " from marts.footprint__sectors_by_year where province_code = '130000'"
+        )
+    page = read_page(write_report(small_release, None, MANIFEST, tmp_path / "report.html"))
+    assert [row[3].read_text("zh") for row in read_table(page, "provinces")] == ["全国", "河北", "江苏"]
+    assert "2 个省份中 1 个" in page.get_id("exhibit-provinces").read_text("zh")
+
+
+def test_report_shows_a_gate_without_severity(small_release: Path, tmp_path: Path) -> None:
+    gates = {"gates": [{"suite": "dbt.data_tests", "success": True, "checks_run": 48, "rows_examined": 7127}]}
+    page = read_page(write_report(small_release, None, gates, tmp_path / "report.html"))
+    assert [cell.read_text("en") for cell in read_table(page, "gates")[0]] == ["dbt.data_tests", "—", "48", "7,127", "passed"]
+
+
 def test_report_says_when_the_books_do_not_balance(small_release: Path, tmp_path: Path) -> None:
     with duckdb.connect(str(small_release)) as connection:
         connection.execute("update marts.release__sources set accepted_count = accepted_count - 1 where source = 'market_quote'")
