@@ -20,6 +20,9 @@ from warehouse.world import Judged
 _COUNT_COLUMNS = [("table.received", "right"), ("table.accepted", "right"), ("table.duplicate", "right"), ("table.quarantined", "right")]
 
 
+_WIDE = 100  # columns of a terminal that also has room for when a source last came
+
+
 def summarise_sources(settings: Settings, ledger: Ledger) -> list[dict[str, Any]]:
     """Per source: files, verdict counts, waiting rows, what lies in the inbox, and when something last came."""
     summary = []
@@ -41,24 +44,13 @@ def summarise_sources(settings: Settings, ledger: Ledger) -> list[dict[str, Any]
 
 
 def show_sources(terminal: Terminal, found: list[dict[str, Any]]) -> None:
-    columns = [
-        ("table.source", "left"),
-        ("table.files", "right"),
-        *_COUNT_COLUMNS,
-        ("table.waiting", "right"),
-        ("table.rejected", "right"),
-        ("table.inbox", "right"),
-        ("table.last", "left"),
-    ]
-    names = ("files", "received", "accepted", "duplicate", "quarantined", "waiting", "rejected_files", "inbox")
-    rows = [
-        [
-            entry["source"] if terminal.lang == "en" else entry["title"]["zh"],
-            *(entry[name] for name in names),
-            (entry["last_received_at"] or "-")[:10],
-        ]
-        for entry in found
-    ]
+    counts = ("files", "received", "accepted", "duplicate", "quarantined", "waiting", "rejected_files", "inbox")
+    keys = ("files", "received", "accepted", "duplicate", "quarantined", "waiting", "rejected", "inbox")
+    columns = [("table.source", "left"), *((f"table.{key}", "right") for key in keys)]
+    rows = [[entry["source"] if terminal.lang == "en" else entry["title"]["zh"], *(entry[name] for name in counts)] for entry in found]
+    if terminal.out.width >= _WIDE:
+        columns.append(("table.last", "left"))
+        rows = [[*row, (entry["last_received_at"] or "-")[:16].replace("T", " ")] for row, entry in zip(rows, found, strict=True)]
     terminal.table(terminal.text("table.deliveries"), columns, rows)
 
 
