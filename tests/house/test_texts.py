@@ -87,7 +87,8 @@ def test_every_sentence_of_the_command_line_exists_in_both_languages(texts: dict
 
 def test_every_sentence_asked_for_exists_and_none_is_left_over(texts: dict[str, dict[str, str]], tracked: list[Path], read: Read) -> None:
     code = "\n".join(read(path) for path in tracked if path.parts[0] == "warehouse" and path.suffix == ".py")
-    asked = set(re.findall(r"(?:say|text|tell|_help)\(\s*[\"'](\w[\w.]*)[\"']", code)) | set(re.findall(r"\([\"'](table\.\w+)[\"']", code))
+    asked = set(re.findall(r"(?<!\w)(?:say|text|tell|_help)\(\s*[\"'](\w+(?:\.\w+)+)[\"']", code))
+    asked |= set(re.findall(r"_help\(\"(\w+)\"\)", code)) | set(re.findall(r"\([\"'](table\.\w+)[\"']", code))
     begun = set(re.findall(r"f\"([a-z_.]+\.)\{", code))
     mentioned = asked | set(re.findall(r"[\"']([a-z_]+(?:\.[a-z_]+)+)[\"']", code))
     assert len(asked) > 50
@@ -107,7 +108,7 @@ def test_no_document_or_dictionary_holds_one_language_alone(tracked: list[Path],
 def test_both_readmes_have_the_same_headings_commands_and_pictures(readmes: dict[str, str]) -> None:
     english, chinese = readmes["README.md"], readmes["README.zh.md"]
     assert heading_levels(english) == heading_levels(chinese) and len(heading_levels(english)) > 5
-    commands = [sorted(set(re.findall(r"`?(?:make|tanlian) [a-z]+", text))) for text in (english, chinese)]
+    commands = [sorted(set(re.findall(r"(?:`|^)((?:make|tanlian) [a-z]+)", text, re.MULTILINE))) for text in (english, chinese)]
     assert commands[0] == commands[1]
     pictures = [set(re.findall(r"docs/images/(\w+)_(?:zh|en)\.png", text)) for text in (english, chinese)]
     assert pictures[0] == pictures[1] != set()
