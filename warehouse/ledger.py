@@ -32,6 +32,7 @@ create table if not exists deliveries (
     duplicate integer not null default 0,
     quarantined integer not null default 0,
     waiting integer not null default 0,
+    attempts integer not null default 0,
     receipt text,
     check (received = accepted + duplicate + quarantined)
 );
@@ -129,7 +130,18 @@ class Ledger:
             if not fits or entry["hash"] != _entry_hash(entry["at"], entry["event"], entry["subject"], entry["payload"], previous):
                 faults.append(entry["id"])
             previous, expected = entry["hash"], entry["id"] + 1
-        return faults
+        return faults or list(range(expected, expected + self._missing_entries(expected - 1)))
+
+    def _missing_entries(self, last: int) -> int:
+        """How many entries were cut from the end. What is left of a cut chain fits, so its length is known from elsewhere: SQLite's own
+        counter, and the deliveries and releases, each of which was entered together with an entry.
+        """
+        counted, entered, told = self._con.execute(
+            "select (select coalesce(max(seq), 0) from sqlite_sequence where name = 'audit'),"
+            " (select count(*) from deliveries) + (select count(*) from releases),"
+            " (select count(*) from audit where event in ('received', 'published'))"
+        ).fetchone()
+        return max(int(counted) - last, int(entered) - int(told), 0)
 
     # Deliveries
 
@@ -147,6 +159,12 @@ class Ledger:
     def pending(self) -> list[dict[str, Any]]:
         """Deliveries received and not yet judged, in received order: what an interrupted run left, too."""
         return self._rows("select * from deliveries where status = 'received' order by received_at, sequence")
+
+    def count_attempt(self, sequence: int) -> int:
+        """Note that a delivery is about to be judged; gives how often that has begun, ends that nobody saw included."""
+        with self.transaction():
+            self._con.execute("update deliveries set attempts = attempts + 1 where sequence = ?", (sequence,))
+        return int(self.delivery(sequence)["attempts"])
 
     def earlier_landing(self, source: str, delivery_id: str, sequence: int) -> dict[str, Any] | None:
         """The last judged delivery of the same bytes to the same source, unless it was refused."""
