@@ -65,10 +65,11 @@ def receive_bytes(path: Path, store: Path, largest: int) -> Received:
         raise _unsafe(
             "不是可读的普通文件（链接、管道或设备）。", "Not a regular file that can be read (a link, a pipe or a device)."
         ) from error
+    status = os.fstat(handle)
+    if not stat.S_ISREG(status.st_mode):
+        os.close(handle)
+        raise _unsafe("不是普通文件（链接、管道、设备或文件夹）。", "Not a regular file (a link, a pipe, a device or a folder).")
     with os.fdopen(handle, "rb") as stream:
-        status = os.fstat(stream.fileno())
-        if not stat.S_ISREG(status.st_mode):
-            raise _unsafe("不是普通文件（链接、管道、设备或文件夹）。", "Not a regular file (a link, a pipe, a device or a folder).")
         if status.st_size > largest:
             raise FileRefused("too_large", Message(f"文件超过 {largest} 字节。", f"The file is larger than {largest} bytes."))
         return _store(stream, store, largest)

@@ -57,9 +57,9 @@ def _fold_numbers(folding: Folding, column: Column) -> None:
     folding.then("thousands_separator", _replace_when(r"regexp_full_match(§, '[+-]?\d{1,3}(,\d{3})+(\.\d+)?%?')", "replace(§, ',', '')"))
     if column.share:
         percent = r"regexp_full_match(§, '[+-]?(\d+\.?\d*|\.\d+)\s*%')"
-        folding.then(
-            "percent_share", _replace_when(percent, "cast(cast(cast(rtrim(rtrim(§, '%')) as decimal(28,10)) / 100 as double) as varchar)")
-        )
+        # Times 0.01, since a decimal divided becomes a double: 33.3 / 100 is not 0.333. What is too long to hold stays, as a fault.
+        hundredth = "coalesce(cast(cast(try_cast(rtrim(rtrim(§, '%')) as decimal(28,10)) * 0.01 as double) as varchar), §)"
+        folding.then("percent_share", _replace_when(percent, hundredth))
     elif column.type == "integer":
         folding.then("number_form", _replace_when(r"regexp_full_match(§, '[+-]?\d{1,18}\.0+')", "split_part(§, '.', 1)"))
     elif column.type == "decimal":

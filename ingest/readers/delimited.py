@@ -142,6 +142,8 @@ def read(data: bytes) -> RawTable:
     headers, separator = _header(data)
     if not headers:
         raise unreadable("文件只有空行。", "The file has only blank lines.")
+    if b"\n" not in data and b"\r" not in data:  # the parser takes a line without an end for an empty file
+        raise no_data_rows()
     try:
         table = pa_csv.read_csv(
             pa.BufferReader(data),
