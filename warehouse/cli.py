@@ -13,9 +13,12 @@ from typing import Annotated, Any
 
 import typer
 
+from dashboards.errors import DashboardError
 from ingest.contract import ContractError, read_contracts
 from ingest.reference import ReferenceError
-from warehouse.settings import ROOT, Settings, SettingsError, parse_instant, read_settings, utc_now
+from warehouse.airflow_home import AirflowError
+from warehouse.inbox import waiting_files
+from warehouse.settings import ROOT, Settings, SettingsError, UnknownSource, parse_instant, read_settings, utc_now
 from warehouse.terminal import Terminal
 from warehouse.texts import say
 
@@ -205,19 +208,22 @@ def land(
     file: Annotated[list[str] | None, typer.Option(help=_help("option.file"))] = None,
     list_only: Annotated[bool, typer.Option("--list", help=_help("option.list"))] = False,
 ) -> None:
-    from warehouse.intake import Intake
-
     session: Session = context.obj
-    intake = Intake(session.settings, _open(session))
+    known = read_contracts()
+    for name in source or ():
+        if name not in known:
+            raise UnknownSource(name, known)
     if list_only:
-        waiting = [path for name in source or sorted(intake.contracts) for path in intake.waiting_files(intake.contract(name).source)]
+        waiting = [path for name in source or sorted(known) for path in waiting_files(session.settings, name)]
         session.answer([{"file": path.name, "size": path.lstat().st_size} for path in waiting])
         if not session.as_json:
             for path in waiting:
                 session.terminal.out.print(f"{path.parent.name}/{path.name}", markup=False)
         return
+    from warehouse.intake import Intake
+
     with session.terminal.working("inbox") as update:
-        receipts = intake.take_inbox(source, file, lambda receipt: update(receipt["file"]))
+        receipts = Intake(session.settings, _open(session)).take_inbox(source, file, lambda receipt: update(receipt["file"]))
     if not receipts and not session.as_json:
         session.terminal.tell("land.nothing")
     _show_receipts(session, receipts)
@@ -407,7 +413,7 @@ def up(context: typer.Context) -> None:
         ROOT / ".venv-superset",
         Ports(settings.airflow_port, settings.superset_port),
         settings.lang,
-        lambda text: session.terminal.out.print(text, markup=False),
+        lambda text: session.terminal.out.print(text, markup=False, soft_wrap=True),
     )
 
 
@@ -416,7 +422,7 @@ def down(context: typer.Context) -> None:
     from warehouse.services import end_services
 
     session: Session = context.obj
-    end_services(session.settings.data, session.settings.lang, lambda text: session.terminal.out.print(text, markup=False))
+    end_services(session.settings.data, session.settings.lang, lambda text: session.terminal.out.print(text, markup=False, soft_wrap=True))
 
 
 @app.command(help=_help("help.contracts"))
@@ -433,13 +439,6 @@ def contracts(context: typer.Context, check: Annotated[bool, typer.Option("--che
         raise SettingsError(session.terminal.text("generated.stale", names=", ".join(str(path.relative_to(ROOT)) for path in stale)))
     if not session.as_json:
         session.terminal.tell("generated.fresh")
-
-
-def _usage_errors() -> tuple[type[Exception], ...]:
-    from warehouse.intake import UnknownSource
-    from warehouse.world import WorldError
-
-    return (SettingsError, ReferenceError, ContractError, UnknownSource, WorldError)
 
 
 def _tell_error(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
@@ -460,9 +459,12 @@ def main() -> None:
     common, rest = hoist_options(sys.argv[1:])
     try:
         app(common + rest)
-    except _usage_errors() as error:
+    except (SettingsError, ReferenceError, ContractError) as error:
         sys.stderr.write(str(error) + "\n")
         raise SystemExit(USAGE) from None
+    except (AirflowError, DashboardError) as error:
+        sys.stderr.write(error.text(_LANG) + "\n")
+        raise SystemExit(BROKEN) from None
 
 
 if __name__ == "__main__":

@@ -21,24 +21,31 @@ from filelock import FileLock
 
 from expectations.gate import Candidate, Gatekeeper, GateResult
 from ingest.contract import Contract, Message, read_contracts
-from ingest.delivery import is_stable, is_waiting_file, receive_bytes, sync_folder
+from ingest.delivery import is_stable, receive_bytes, sync_folder
 from ingest.faults import FileRefused
 from ingest.landing import Delivery, Prepared, clear, prepare, settle_waiting, too_many_bad_rows
 from ingest.reference import ReferenceLists
+from warehouse.inbox import waiting_files
 from warehouse.ledger import Ledger
-from warehouse.settings import Settings, utc_now
+from warehouse.settings import Settings, UnknownSource, utc_now
 
 log = logging.getLogger(__name__)
 
 Receipt = dict[str, Any]
 
 
-class UnknownSource(ValueError):
-    """A source for which there is no contract; says which there are."""
+# A delivery that ends the program whenever it is judged is refused after so many starts, so that it does not hold up the others for ever.
+MOST_ATTEMPTS = 5
 
-    def __init__(self, source: str, known: Iterable[str]) -> None:
-        names = ", ".join(sorted(known))
-        super().__init__(f"没有数据源 {source}，已有：{names} / there is no source {source}, known: {names}")
+
+def _unprocessable() -> FileRefused:
+    return FileRefused(
+        "unprocessable",
+        Message(
+            f"处理本文件时程序已中断 {MOST_ATTEMPTS} 次，已搁置；原始字节仍保存。请将回执交给维护者。",
+            f"The program ended {MOST_ATTEMPTS} times while judging this file: it is put aside, its bytes are kept. Show the receipt to the maintainers.",
+        ),
+    )
 
 
 class Intake:
@@ -62,13 +69,6 @@ class Intake:
         return [self.settings.data / row["path"] for row in self.ledger.landing_files(source)]
 
     # Receiving
-
-    def waiting_files(self, source: str) -> list[Path]:
-        """Files in a source's inbox that can be taken, sorted by name: names begin with the day, so this is the received order."""
-        folder = self.settings.inbox / source
-        if not folder.is_dir():
-            return []
-        return sorted(path for path in folder.iterdir() if is_waiting_file(path) and not path.is_dir())
 
     def receive(
         self, path: Path, source: str, received_at: datetime | None = None, layout: str | None = None, keep: bool = True
@@ -122,7 +122,7 @@ class Intake:
         wanted = set(files) if files else None
         for source in sources or sorted(self.contracts):
             self.contract(source)
-            for path in self.waiting_files(source):
+            for path in waiting_files(self.settings, source):
                 if (wanted is None or path.name in wanted) and is_stable(path):
                     got = self.receive(path, source, keep=False)
                     if isinstance(got, dict):
@@ -143,6 +143,8 @@ class Intake:
         clear(work)
         prepared: Prepared | None = None
         try:
+            if self.ledger.count_attempt(row["sequence"]) > MOST_ATTEMPTS:
+                raise _unprocessable()
             data = (self.settings.deliveries / row["delivery_id"][:2] / row["delivery_id"]).read_bytes()
             prepared = prepare(data, delivery, contract, self.contracts, self.reference, self.stored, work)
             gate = self._pass_gate(contract, delivery, prepared)

@@ -180,6 +180,7 @@ def _built_and_gated(
     except BuildRefused as refusal:
         failed = {
             "suite": "dbt.data_tests",
+            "severity": "critical",
             "success": False,
             "checks_run": len(refusal.tests),
             "rows_examined": 0,
@@ -189,7 +190,7 @@ def _built_and_gated(
         raise ReleaseRefused([failed]) from refusal
     say("gate")
     results: list[GateResult] = keeper.judge_marts(made.warehouse, parent / "ministry.duckdb" if parent else None)
-    gates = [_tests_as_gate(made)] + [result.as_dict() for result in results]
+    gates = [_tests_as_gate(made)] + [{"severity": "critical"} | result.as_dict() for result in results]
     for gate in gates:
         ledger.record_gate(subject, gate)
     if not results or not all(gate["success"] for gate in gates):
@@ -205,6 +206,7 @@ def _tests_as_gate(made: Build) -> dict[str, Any]:
     rows = int((counted or [0])[0] or 0)
     return {
         "suite": "dbt.data_tests",
+        "severity": "critical",
         "success": bool(tests) and rows > 0,
         "checks_run": len(tests),
         "rows_examined": rows,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import locale
 import os
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
@@ -15,6 +16,14 @@ CHINA = timezone(timedelta(hours=8))
 
 class SettingsError(ValueError):
     """A setting or option that cannot be used; the message says what was expected."""
+
+
+class UnknownSource(SettingsError):
+    """A source for which there is no contract; says which there are."""
+
+    def __init__(self, source: str, known: Iterable[str]) -> None:
+        names = ", ".join(sorted(known))
+        super().__init__(f"没有数据源 {source}，已有：{names} / there is no source {source}, known: {names}")
 
 
 def parse_instant(text: str) -> datetime:

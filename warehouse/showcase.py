@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 from ingest.contract import read_contracts
-from warehouse.dag_run import DagRuns, Progress, run_dags
+from warehouse.dag_run import DagRunner, DagRuns, Progress
 from warehouse.demonstration import make_world
+from warehouse.inbox import waiting_files
 from warehouse.ledger import Ledger
 from warehouse.release import current_release
-from warehouse.settings import ROOT, Settings
+from warehouse.settings import ROOT, Settings, SettingsError
 from warehouse.summary import show_release, show_sources, summarise_sources, write_current_report
 from warehouse.terminal import Terminal
 
@@ -21,7 +23,10 @@ _STAGES = ("first", "second")
 def make_demonstration(settings: Settings, enterprises: int, lines: int | None = None) -> Path:
     """Make the demonstration world below the data directory, and mark the data directory as holding synthetic data."""
     folder = settings.data / "demonstration"
-    make_world(folder, enterprises=enterprises, lines=lines)
+    try:
+        make_world(folder, enterprises=enterprises, lines=lines)
+    except ValueError as error:
+        raise SettingsError(str(error)) from error
     (settings.data / "demonstration.json").write_text(json.dumps({"enterprises": enterprises, "lines": lines}), encoding="utf-8")
     return folder
 
@@ -46,16 +51,31 @@ def sources_in_order() -> list[str]:
     return sorted(contracts, key=lambda source: (len(contracts[source].references()), source))
 
 
-def _through_the_dags(settings: Settings, terminal: Terminal, title: str) -> DagRuns:
+def _show_progress(terminal: Terminal, update: Callable[[str], None]) -> Callable[[Progress], None]:
+    def show(progress: Progress) -> None:
+        update(" ".join(part for part in (progress.dag, progress.task, progress.state, progress.text) if part))
+        if not progress.task and progress.state != "running":
+            terminal.remark(f"  {progress.dag}: {progress.state} ({progress.seconds:.1f} s)")
+
+    return show
+
+
+def _run_batch(runner: DagRunner, terminal: Terminal, title: str) -> DagRuns:
     with terminal.working(title) as update:
+        return runner.run(sources_in_order(), _show_progress(terminal, update))
 
-        def show(progress: Progress) -> None:
-            words = " ".join(part for part in (progress.dag, progress.task, progress.state, progress.text) if part)
-            update(words)
-            if not progress.task and progress.state != "running":
-                terminal.remark(f"  {progress.dag}: {progress.state} ({progress.seconds:.1f} s)")
 
-        return run_dags(settings.data, sources_in_order(), show)
+def _run_demonstration(settings: Settings, terminal: Terminal, enterprises: int, runner: DagRunner) -> list[DagRuns]:
+    """Both batches of the demonstration, each landed and released; stops where a batch did not come through."""
+    runs: list[DagRuns] = []
+    with terminal.working(terminal.text("run.demo")):
+        make_demonstration(settings, enterprises)
+    for number, stage in enumerate(_STAGES, start=1):
+        put_stage(settings, stage)
+        runs.append(_run_batch(runner, terminal, terminal.text("run.batch", number=number)))
+        if runs[-1].exit_code:
+            break
+    return runs
 
 
 def run_everything(settings: Settings, terminal: Terminal, enterprises: int) -> int:
@@ -63,27 +83,25 @@ def run_everything(settings: Settings, terminal: Terminal, enterprises: int) -> 
     settings.data.mkdir(parents=True, exist_ok=True)
     ledger = Ledger(settings.ledger)
     before = current_release(settings)
-    runs: list[DagRuns] = []
-    if not ledger.deliveries() and not any((settings.inbox / source).is_dir() for source in read_contracts()):
-        with terminal.working(terminal.text("run.demo")):
-            make_demonstration(settings, enterprises)
-        for number, stage in enumerate(_STAGES, start=1):
-            put_stage(settings, stage)
-            runs.append(_through_the_dags(settings, terminal, terminal.text("run.batch", number=number)))
-            if runs[-1].exit_code:
-                break
-    else:
-        runs.append(_through_the_dags(settings, terminal, terminal.text("run.inbox")))
-    for run in runs:
-        for text in (*run.refused, *run.broken):
-            terminal.out.print(text, markup=False, style="yellow")
+    untouched = not ledger.deliveries()
+    waiting = any(waiting_files(settings, source) for source in sources_in_order())
+    with DagRunner(settings.data) as runner:
+        if untouched and not waiting:
+            runs = _run_demonstration(settings, terminal, enterprises, runner)
+        else:
+            runs = [_run_batch(runner, terminal, terminal.text("run.inbox"))]
+    for text in (text for run in runs for text in (*run.refused, *run.broken)):
+        terminal.out.print(text, markup=False, style="yellow")
     after = current_release(settings)
     if after is not None and after == before and not any(run.exit_code for run in runs):
         terminal.tell("run.nothing", style="cyan")
     show_sources(terminal, summarise_sources(settings, ledger))
     show_release(terminal, settings)
-    report = write_current_report(settings, ledger, ROOT / "report.html")
-    if report is not None:
+    report = ROOT / "report.html"
+    if after is not None and (after != before or not report.exists()):
+        with terminal.working(terminal.text("run.report")):
+            write_current_report(settings, ledger, report)
+    if after is not None:
         terminal.tell("report.done", path=report)
         terminal.tell("run.next", report=report)
     return max((run.exit_code for run in runs), default=0)

@@ -10,7 +10,7 @@ from rich.text import Text
 from dashboards.reports.headline import headline_figures
 from dashboards.reports.report import write_report
 from ingest.contract import read_contracts
-from ingest.delivery import is_waiting_file
+from warehouse.inbox import waiting_files
 from warehouse.ledger import Ledger
 from warehouse.release import current_release, read_manifest
 from warehouse.settings import Settings
@@ -28,7 +28,6 @@ def summarise_sources(settings: Settings, ledger: Ledger) -> list[dict[str, Any]
     summary = []
     for contract in read_contracts().values():
         rows = ledger.deliveries(contract.source)
-        inbox = settings.inbox / contract.source
         summary.append(
             {
                 "source": contract.source,
@@ -36,7 +35,7 @@ def summarise_sources(settings: Settings, ledger: Ledger) -> list[dict[str, Any]
                 "files": len(rows),
                 "rejected_files": sum(row["status"] == "rejected" for row in rows),
                 **{name: sum(row[name] for row in rows) for name in ("received", "accepted", "duplicate", "quarantined", "waiting")},
-                "inbox": sum(is_waiting_file(path) for path in inbox.iterdir()) if inbox.is_dir() else 0,
+                "inbox": len(waiting_files(settings, contract.source)),
                 "last_received_at": max((row["received_at"] for row in rows), default=None),
             }
         )

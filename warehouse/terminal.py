@@ -60,7 +60,9 @@ class Terminal:
 
     def table(self, title: str, columns: list[tuple[str, str]], rows: list[list[Any]]) -> None:
         """A table; columns are (text key, `left` or `right`)."""
-        shown = Table(title=title, title_justify="left", title_style="bold", header_style="dim", box=SIMPLE_HEAD, pad_edge=False)
+        shown = Table(
+            title=title, title_justify="left", title_style="bold", header_style="dim", box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0)
+        )
         for key, justify in columns:
             shown.add_column(
                 self.text(key), justify="right" if justify == "right" else "left", overflow="fold", no_wrap=key not in _WRAPPED

@@ -17,12 +17,12 @@ from expectations.gate import Gatekeeper
 from warehouse.intake import Intake, Receipt
 from warehouse.ledger import Ledger
 from warehouse.release import ReleaseRefused, current_release, release
-from warehouse.settings import Settings, parse_instant
+from warehouse.settings import Settings, SettingsError, parse_instant
 
 COUNTS = ("received", "accepted", "duplicate", "quarantined")
 
 
-class WorldError(ValueError):
+class WorldError(SettingsError):
     """A world folder without what a world needs; says what is missing."""
 
 
