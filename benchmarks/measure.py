@@ -1,0 +1,87 @@
+"""Measure one size: both sides by turns, the median of the repetitions, and what a run costs when nothing is new."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import statistics
+import sys
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from benchmarks.child import Run, run_child
+from benchmarks.pipeline import THREADS
+from warehouse.demonstration import World, make_world
+
+Result = dict[str, Any]
+Say = Callable[[str], None]
+
+
+class CodeChanged(RuntimeError):
+    """A run that should have found nothing new did: somebody edited the code while it was measured."""
+
+
+def _measured(run: Run) -> Result:
+    return {"whole": asdict(run.whole), "peak_bytes": run.peak_bytes}
+
+
+def measure_bare(world: World, out: Path) -> Result:
+    run = run_child([sys.executable, "-m", "benchmarks.bare", str(world.first), str(out)])
+    return json.loads(run.said) | _measured(run)
+
+
+def measure_pipeline(world: World, data: Path) -> Result:
+    """The pipeline from an empty data directory to a release, then the two commands again, each from its start, with nothing to do."""
+    run = run_child([sys.executable, "-m", "benchmarks.pipeline", str(world.first), str(data)])
+    result = json.loads(run.said) | _measured(run)
+    tanlian = [str(Path(sys.executable).with_name("tanlian")), "--json", "--as-of", result["as_of"]]
+    environment = {"TANLIAN_DATA": str(data), "TANLIAN_THREADS": str(THREADS), "TANLIAN_LANG": "en"}
+    landed = run_child([*tanlian, "land"], environment)
+    released = run_child([*tanlian, "release"], environment)
+    if json.loads(landed.said) != [] or json.loads(released.said)["status"] != "nothing_new":
+        raise CodeChanged(f"expected nothing new, found {landed.said} {released.said[:60]}")
+    result["nothing_new"] = {"land": asdict(landed.whole), "release": asdict(released.whole)}
+    return result
+
+
+def _size_of(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+
+
+def median_of(results: list[Any]) -> Any:
+    """Number by number the median of results of the same shape; of anything else the first."""
+    first = results[0]
+    if isinstance(first, dict):
+        return {name: median_of([result[name] for result in results]) for name in first}
+    if isinstance(first, float):
+        return round(statistics.median(results), 4)
+    if isinstance(first, int) and not isinstance(first, bool):
+        return int(statistics.median(results))
+    return first
+
+
+def measure_size(lines: int, repeats: int, work: Path, say: Say) -> Result:
+    """Make a world of so many activity lines and measure both sides; who goes first alternates."""
+    say(f"{lines}: world")
+    world = make_world(work / "world", lines=lines)
+    results: dict[str, list[Result]] = {"bare": [], "pipeline": []}
+    sides = {"bare": measure_bare, "pipeline": measure_pipeline}
+    for repeat in range(repeats):
+        for name in sorted(sides, reverse=bool(repeat % 2)):
+            say(f"{lines}: {name} {repeat + 1}/{repeats}")
+            out = work / name
+            out.mkdir()
+            results[name].append(sides[name](world, out / "data"))
+            shutil.rmtree(out)
+    measured = {
+        "lines": lines,
+        "line_count": world.line_count,
+        "disclosure_count": world.disclosure_count,
+        "inbox_bytes": _size_of(world.first / "inbox"),
+        "repeats": repeats,
+        **{name: median_of(found) for name, found in results.items()},
+    }
+    shutil.rmtree(work / "world")
+    return measured
