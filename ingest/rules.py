@@ -117,10 +117,8 @@ def _peer_ratio_faults(con: duckdb.DuckDBPyConnection, rule: Rule, contract: Con
     group = ", ".join(f"r.{name}" for name in parameters["by"])
     relation = parquet_relation(stored(contract.source), contract.landing_types())
     con.execute(
-        f"create or replace temp table peers as with known as (select null::integer as _record, {listed} from {relation} "
-        f"union all select _record, {listed} from good_candidates), "
-        f"r as (select * from (select *, row_number() over (partition by {', '.join(parameters['in_force_by'])} order by {newest}) as place from known) where place = 1) "
-        f"select r._record, {group}, {parameters['value']} as value from r {joins}"
+        f"create or replace temp view known as select null::integer as _record, {listed} from {relation} "
+        f"union all select _record, {listed} from good_candidates"
     )
     beyond = f"(v.value > s.middle * {parameters['ratio']} or v.value < s.middle / {parameters['ratio']})"
     same_group = " and ".join(f"v.{name} = s.{name}" for name in parameters["by"])
@@ -129,17 +127,23 @@ def _peer_ratio_faults(con: duckdb.DuckDBPyConnection, rule: Rule, contract: Con
         f"create or replace temp table valued as select r._record, {group}, {parameters['value']} as value from typed_candidates r {joins}"
     )
 
-    def judged(excluded: str) -> str:
+    def judged(admitted: str) -> str:
         return (
-            f"select v._record from valued v join (select {names}, median(value) as middle, count(*) as members from peers where {excluded} group by {names}) s "
+            f"with r as (select * from known where {admitted} "
+            f"qualify row_number() over (partition by {', '.join(parameters['in_force_by'])} order by {newest}) = 1), "
+            f"peers as (select {group}, {parameters['value']} as value from r {joins}) "
+            f"select v._record from valued v join (select {names}, median(value) as middle, count(*) as members from peers group by {names}) s "
             f"on {same_group} where s.members >= {parameters['at_least']} and {beyond}"
         )
 
-    # Once more without the rows just found, so that a refused row neither makes the quorum nor moves the median.
+    # Once more without the rows just found: a refused row neither makes the quorum nor moves the median, nor puts its predecessor out of force.
     con.execute(f"create or replace temp table first_found as {judged('true')}")
-    return con.execute(
-        _records(contract, rule, judged("_record is null or _record not in (select _record from first_found)"))
-    ).to_arrow_table()
+    con.execute(
+        f"create or replace temp table last_found as {judged('_record is null or _record not in (select _record from first_found)')}"
+        if con.execute("select 1 from first_found limit 1").fetchone()
+        else "create or replace temp table last_found as from first_found"
+    )
+    return con.execute(_records(contract, rule, "select _record from last_found")).to_arrow_table()
 
 
 def _overlapping(rows: list[tuple[int | None, bool, int, int]]) -> list[int]:
