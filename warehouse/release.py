@@ -193,6 +193,7 @@ def _built_and_gated(
     gates = [_tests_as_gate(made)] + [{"severity": "critical"} | result.as_dict() for result in results]
     for gate in gates:
         ledger.record_gate(subject, gate)
+    keeper.build_docs()
     if not results or not all(gate["success"] for gate in gates):
         raise ReleaseRefused(gates)
     return made, gates
