@@ -458,7 +458,8 @@ def main() -> None:
     sys.excepthook = _tell_error
     common, rest = hoist_options(sys.argv[1:])
     try:
-        app(common + rest)
+        # Not `app(…)`: Typer would put an exception hook of its own in place of ours, and show users a traceback.
+        typer.main.get_command(app)(common + rest)
     except (SettingsError, ReferenceError, ContractError) as error:
         sys.stderr.write(str(error) + "\n")
         raise SystemExit(USAGE) from None

@@ -13,4 +13,4 @@ def waiting_files(settings: Settings, source: str) -> list[Path]:
     folder = settings.inbox / source
     if not folder.is_dir():
         return []
-    return sorted(path for path in folder.iterdir() if is_waiting_file(path) and not path.is_dir())
+    return sorted(path for path in folder.iterdir() if is_waiting_file(path) and (path.is_symlink() or not path.is_dir()))

@@ -120,18 +120,27 @@ class Intake:
         """Receive the waiting files of the inbox (of some sources, or some files by name) and judge them."""
         receipts: list[Receipt] = []
         wanted = set(files) if files else None
-        for source in sources or sorted(self.contracts):
-            self.contract(source)
-            for path in waiting_files(self.settings, source):
-                if (wanted is None or path.name in wanted) and is_stable(path):
-                    got = self.receive(path, source, keep=False)
-                    if isinstance(got, dict):
-                        receipts.append(got)
-                        if on_receipt is not None:
-                            on_receipt(got)
-        return receipts + self.land_pending(on_receipt)
+        # Locked from the first look on: two that take one inbox at once would both list a file that only one of them gets.
+        with self._lock:
+            for source in sources or sorted(self.contracts):
+                self.contract(source)
+                for path in waiting_files(self.settings, source):
+                    if (wanted is None or path.name in wanted) and is_stable(path):
+                        got = self.receive(path, source, keep=False)
+                        if isinstance(got, dict):
+                            receipts.append(got)
+                            if on_receipt is not None:
+                                on_receipt(got)
+            return receipts + self.land_pending(on_receipt)
 
     def _judge(self, row: dict[str, Any]) -> Receipt:
+        if not row["delivery_id"]:
+            # Refused before a byte was kept, and interrupted before the refusal was written down.
+            return self._reject(
+                row,
+                FileRefused("unsafe", Message("文件不可接收，未保留任何字节。", "The file could not be taken; no byte of it was kept.")),
+                None,
+            )
         earlier = self.ledger.earlier_landing(row["source"], row["delivery_id"], row["sequence"])
         if earlier is not None and earlier["quarantined"] == 0:
             return self._repeat(row, earlier)
@@ -204,7 +213,7 @@ class Intake:
             landed = [(path, counts["accepted"])]
         kept_in = self._keep_refused(row, prepared)
         if prepared.waiting is not None:
-            self._put(prepared.waiting, self._kept(row, "waiting"))
+            self._put(prepared.waiting, self._waiting_file(row, counts["waiting"]))
         verdict = "accepted"
         if counts["quarantined"]:
             verdict = "waiting" if counts["quarantined"] == counts["waiting"] else "partly_quarantined"
@@ -281,7 +290,7 @@ class Intake:
                     self._settle_one(row, contract)
 
     def _settle_one(self, row: dict[str, Any], contract: Contract) -> None:
-        waiting = self.settings.data / self._kept(row, "waiting")
+        waiting = self.settings.data / self._waiting_file(row, row["waiting"])
         received_at = datetime.fromisoformat(row["received_at"])
         rows, verdicts, _ = settle_waiting(waiting, contract, self.contracts, self.reference, self.stored, received_at)
         outcome = verdicts["verdict"]
@@ -302,11 +311,19 @@ class Intake:
             self._put(made, path)
             landed = [(path, accepted.num_rows)]
         self._mark_settled(row, rows, outcome)
-        self.ledger.settle_waiting(row["sequence"], accepted.num_rows, duplicate, refused, landed)
         rest = rows.filter(still)
-        made = work / "waiting.parquet"
-        pq.write_table(rest, made, compression="zstd")
-        self._put(made, self._kept(row, "waiting"))
+        if rest.num_rows:
+            made = work / "waiting.parquet"
+            pq.write_table(rest, made, compression="zstd")
+            self._put(made, self._waiting_file(row, rest.num_rows))
+        self.ledger.settle_waiting(row["sequence"], accepted.num_rows, duplicate, refused, landed)
+        waiting.unlink()
+
+    def _waiting_file(self, row: dict[str, Any], count: int) -> Path:
+        """The rows of a delivery that wait. Their number, which the ledger keeps, is in the name: what the ledger says and what the file
+        holds change in one step, and rows that have landed are never judged a second time.
+        """
+        return self._kept(row, "waiting", f"_{count:08d}")
 
     def _mark_settled(self, row: dict[str, Any], rows: pa.Table, outcome: pa.ChunkedArray) -> None:
         """Beside the quarantine file, which never changes: which of its rows have since gone where."""

@@ -1,0 +1,259 @@
+"""Intake: what is sent again, restated, early, interrupted, unsafe or taken by two at once; nothing is lost and nothing is doubled."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import random
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from .conftest import Country, Warehouse, copy_data
+from .dying import TAKE_STEPS
+
+pytestmark = pytest.mark.xdist_group("intake")
+Rows = list[dict[str, str]]
+
+
+@pytest.fixture
+def enterprises(country: Country) -> Rows:
+    return country.rows("enterprise")[:40]
+
+
+@pytest.fixture
+def disclosures(country: Country) -> Rows:
+    return country.rows("product_footprint")[:40]
+
+
+@pytest.fixture
+def lines(country: Country, disclosures: Rows) -> Rows:
+    known = {row["disclosure_id"] for row in disclosures}
+    return [row for row in country.rows("footprint_activity") if row["disclosure_id"] in known]
+
+
+def hash_of(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def verdicts(receipts: list[dict[str, Any]]) -> list[str]:
+    return [receipt["verdict"] for receipt in receipts]
+
+
+def test_identical_file_changes_nothing(warehouse: Warehouse, enterprises: Rows) -> None:
+    warehouse.put("enterprise", "a.csv", enterprises)
+    assert verdicts(warehouse.intake.take_inbox()) == ["accepted"]
+    before = warehouse.landed()
+    warehouse.put("enterprise", "b.csv", enterprises)
+    (receipt,) = warehouse.intake.take_inbox()
+    assert receipt["verdict"] == "duplicate"
+    assert receipt["same_bytes_as"] == "a.csv"
+    assert receipt["counts"] == {"received": 40, "accepted": 0, "duplicate": 40, "quarantined": 0, "waiting": 0}
+    assert warehouse.landed() == before
+    assert len(list((warehouse.data / "deliveries").rglob("*"))) == 2  # one folder, one file
+
+
+def test_only_what_a_restatement_changes_lands_again(warehouse: Warehouse, enterprises: Rows) -> None:
+    warehouse.put("enterprise", "a.csv", enterprises)
+    warehouse.intake.take_inbox()
+    before = warehouse.landed()["enterprise"]
+    changed = [row | {"enterprise_name": row["enterprise_name"] + "有限公司"} for row in enterprises[:3]]
+    warehouse.put("enterprise", "b.csv", changed + enterprises[3:])
+    (receipt,) = warehouse.intake.take_inbox()
+    assert receipt["counts"] | {"waiting": 0} == {"received": 40, "accepted": 3, "duplicate": 37, "quarantined": 0, "waiting": 0}
+    after = warehouse.landed()["enterprise"]
+    assert set(before) < set(after)  # restatement adds, never rewrites
+    assert len(after) == 43
+
+
+def test_bad_row_is_kept_with_its_reason_and_lands_once_corrected(warehouse: Warehouse, enterprises: Rows) -> None:
+    wrong = enterprises[0] | {"enterprise_id": enterprises[0]["enterprise_id"][:-1] + "?"}
+    warehouse.put("enterprise", "a.csv", [wrong, *enterprises[1:]])
+    (receipt,) = warehouse.intake.take_inbox()
+    assert receipt["verdict"] == "partly_quarantined"
+    assert receipt["counts"] == {"received": 40, "accepted": 39, "duplicate": 0, "quarantined": 1, "waiting": 0}
+    assert receipt["fault_counts"] == {"identifier_check": 1}
+    assert (warehouse.data / receipt["kept_in"]).is_file()
+    warehouse.put("enterprise", "b.csv", enterprises)
+    (corrected,) = warehouse.intake.take_inbox()
+    assert corrected["counts"] == {"received": 40, "accepted": 1, "duplicate": 39, "quarantined": 0, "waiting": 0}
+
+
+def test_lines_wait_for_their_disclosure_and_land_by_themselves(warehouse: Warehouse, lines: Rows, disclosures: Rows) -> None:
+    middle = len(lines) // 2
+    for name, part in (("a.csv", lines[:middle]), ("b.csv", lines[middle:])):
+        warehouse.put("footprint_activity", name, part)
+    assert verdicts(warehouse.intake.take_inbox()) == ["waiting", "waiting"]
+    assert warehouse.landed()["footprint_activity"] == []
+    for name, half in (("first.csv", disclosures[:20]), ("second.csv", disclosures[20:])):
+        warehouse.put("product_footprint", name, half)
+        warehouse.intake.take_inbox()
+        known = {row["disclosure_id"] for row in (disclosures[:20] if name == "first.csv" else disclosures)}
+        expected = sum(row["disclosure_id"] in known for row in lines)
+        assert len(warehouse.landed()["footprint_activity"]) == expected
+        assert warehouse.counts()["footprint_activity"]["waiting"] == len(lines) - expected
+    assert warehouse.counts()["footprint_activity"] == {"accepted": len(lines), "quarantined": 0, "waiting": 0}
+    assert list((warehouse.data / "waiting").rglob("*.parquet")) == []
+    settled = [row["subject"] for row in warehouse.ledger._rows("select subject from audit where event = 'settled' order by id")]
+    assert settled == sorted(settled)  # what was received first is settled first
+
+
+def test_settled_lines_keep_the_instant_they_were_received(
+    warehouse: Warehouse, country: Country, lines: Rows, disclosures: Rows, tmp_path: Path
+) -> None:
+    early, late = country.stage("first")[0].received_at, country.stage("first")[2].received_at
+    for source, rows, moment in (("footprint_activity", lines, early), ("product_footprint", disclosures, late)):
+        warehouse.intake.receive(warehouse.write(rows, tmp_path / f"{source}.csv"), source, moment)
+        warehouse.intake.land_pending()
+    (entry,) = warehouse.ledger.landing_files("footprint_activity")
+    assert entry["received_at"] == early.isoformat()
+
+
+def test_line_of_another_value_under_a_key_that_waits_is_refused_not_doubled(warehouse: Warehouse, lines: Rows, disclosures: Rows) -> None:
+    warehouse.put("footprint_activity", "a.csv", lines)
+    warehouse.put("footprint_activity", "b.csv", [*lines[:1], lines[1] | {"quantity": "77"}, *lines[2:]])
+    warehouse.put("product_footprint", "a.csv", disclosures)
+    warehouse.intake.take_inbox()
+    keys = [row.split("'stage'")[0] for row in warehouse.landed()["footprint_activity"]]
+    assert len(keys) == len(set(keys)) == len(lines)
+    rows = warehouse.ledger.deliveries("footprint_activity")
+    assert [row["waiting"] for row in rows] == [0, 0]
+    assert [row["accepted"] + row["duplicate"] + row["quarantined"] for row in rows] == [len(lines), len(lines)]
+
+
+# Interrupted
+
+
+def fill(warehouse: Warehouse, enterprises: Rows, lines: Rows, disclosures: Rows) -> None:
+    warehouse.put("enterprise", "a.csv", enterprises)
+    warehouse.put("footprint_activity", "a.csv", lines[: len(lines) // 2])
+    warehouse.put("footprint_activity", "b.csv", lines[len(lines) // 2 :])
+    # Half of the disclosures are in the first file: what waits is settled in two steps.
+    warehouse.put("product_footprint", "a.csv", disclosures[::2])
+    warehouse.put("product_footprint", "b.csv", disclosures[1::2])
+
+
+@pytest.mark.slow
+def test_killed_at_any_step_the_next_run_ends_the_same(
+    tmp_path: Path,
+    open_warehouse: Callable[[Path], Warehouse],
+    die_at: Callable[..., None],
+    enterprises: Rows,
+    lines: Rows,
+    disclosures: Rows,
+) -> None:
+    base = open_warehouse(tmp_path / "base")
+    fill(base, enterprises, lines, disclosures)
+    base.ledger.close()
+    sent = {hash_of(path) for path in base.settings.inbox.rglob("*.csv")}
+    steps = {step: copy_data(base.data, tmp_path / str(number)) for number, step in enumerate(TAKE_STEPS)}
+    whole = open_warehouse(copy_data(base.data, tmp_path / "whole"))
+    whole.intake.take_inbox()
+    assert len(whole.landed()["footprint_activity"]) == len(lines)
+    die_at("take", steps)
+    for step, data in steps.items():
+        again = open_warehouse(data)
+        assert sent <= {hash_of(path) for path in data.rglob("*") if path.is_file()}, step  # in the inbox still, or safe
+        again.intake.take_inbox()
+        assert again.landed() == whole.landed(), step
+        assert again.counts() == whole.counts(), step
+        assert not any(path.is_file() for path in (data / "inbox").rglob("*")), step
+        assert again.ledger.audit_faults() == [], step
+        assert again.ledger.pending() == [], step
+        again.ledger.close()
+
+
+def test_refusal_interrupted_before_it_was_written_down_blocks_nothing(warehouse: Warehouse, enterprises: Rows) -> None:
+    warehouse.ledger.receive("", "enterprise", "link.csv", 0, warehouse.country.stage("first")[0].received_at, None)
+    warehouse.put("enterprise", "a.csv", enterprises)
+    assert sorted(verdicts(warehouse.intake.take_inbox())) == ["accepted", "rejected"]
+
+
+# Unsafe
+
+
+def test_inbox_file_is_gone_only_once_its_bytes_are_safe(warehouse: Warehouse, enterprises: Rows, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = warehouse.put("enterprise", "a.csv", enterprises)
+    content = path.read_bytes()
+
+    def fail(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("ingest.delivery.os.fsync", fail)
+        with pytest.raises(OSError, match="No space"):
+            warehouse.intake.take_inbox()
+    assert path.read_bytes() == content
+    assert not any(item.is_file() for item in (warehouse.data / "deliveries").rglob("*"))
+    assert verdicts(warehouse.intake.take_inbox()) == ["accepted"]
+    assert not path.exists()
+
+
+@pytest.mark.parametrize("kind", ["pipe", "link", "dangling link", "link to a folder"])
+def test_anything_but_a_regular_file_is_refused_and_set_aside(warehouse: Warehouse, tmp_path: Path, enterprises: Rows, kind: str) -> None:
+    secret = warehouse.write(enterprises, tmp_path / "outside.csv")
+    path = warehouse.settings.inbox / "enterprise" / "20260101_x.csv"
+    path.parent.mkdir(parents=True)
+    if kind == "pipe":
+        os.mkfifo(path)
+    else:
+        path.symlink_to({"link": secret, "dangling link": tmp_path / "nowhere", "link to a folder": tmp_path}[kind])
+    (receipt,) = warehouse.intake.take_inbox()
+    assert receipt["verdict"] == "rejected"
+    assert [reason["code"] for reason in receipt["reasons"]] == ["unsafe"]
+    assert list(path.parent.iterdir()) == []
+    assert [item.name.endswith("20260101_x.csv") for item in (warehouse.data / "refused").iterdir()] == [True]
+    assert secret.exists()
+    assert not any(item.is_file() for item in warehouse.settings.deliveries.rglob("*"))
+    assert warehouse.intake.take_inbox() == []
+
+
+@pytest.mark.parametrize("name", ["a.csv.part", "~$a.csv", ".a.csv", "a.csv.crdownload"])
+def test_half_copied_file_is_left_alone(warehouse: Warehouse, enterprises: Rows, name: str) -> None:
+    path = warehouse.put("enterprise", name, enterprises)
+    assert warehouse.intake.take_inbox() == []
+    assert path.exists()
+
+
+# At once, and again
+
+
+def test_two_that_take_one_inbox_lose_and_double_nothing(
+    tmp_path: Path, open_warehouse: Callable[[Path], Warehouse], enterprises: Rows, lines: Rows, disclosures: Rows
+) -> None:
+    both = open_warehouse(tmp_path / "both")
+    fill(both, enterprises, lines, disclosures)
+    for number in range(20):
+        both.put("enterprise", f"more_{number:02d}.csv", [enterprises[number] | {"enterprise_name": f"示范{number}（合成）"}])
+    both.ledger.close()
+    alone = open_warehouse(copy_data(both.data, tmp_path / "alone"))
+    alone.intake.take_inbox()
+    command = [str(Path(sys.executable).with_name("tanlian")), "--json", "land"]
+    environment = os.environ | {"TANLIAN_DATA": str(both.data)}
+    processes = [subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _ in range(2)]
+    for process in processes:
+        _, said = process.communicate(timeout=300)
+        assert process.returncode == 0, said
+    after = open_warehouse(both.data)
+    assert after.landed() == alone.landed()
+    assert after.counts() == alone.counts()
+    assert len(after.ledger.deliveries()) == len(alone.ledger.deliveries()) == 25
+    assert after.ledger.audit_faults() == []
+
+
+@pytest.mark.slow
+def test_everything_delivered_again_in_another_order_changes_nothing(warehouse: Warehouse, country: Country) -> None:
+    sent = country.stage("first") + country.stage("second")
+    for one in sent:
+        warehouse.take(one)
+    before = warehouse.landed(), [warehouse.ledger.landing_files(source) for source in warehouse.intake.contracts]
+    again = list(sent)
+    random.Random(1).shuffle(again)
+    for one in again:
+        (receipt,) = warehouse.take(one)
+        assert receipt["counts"]["accepted"] == 0, one.path.name
+    assert (warehouse.landed(), [warehouse.ledger.landing_files(source) for source in warehouse.intake.contracts]) == before
