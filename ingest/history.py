@@ -37,13 +37,13 @@ def find_repeats(con: duckdb.DuckDBPyConnection, contract: Contract, stored: Sto
     relation = parquet_relation(stored(contract.source), contract.landing_types())
     # Keys first: on new data, which is most of it, no other column of what is stored is read.
     con.execute(
-        f"create or replace temp table known as select distinct c._record from sound c join (select {', '.join(contract.key)} from {relation}) s "
+        f"create or replace temp table seen_before as select distinct c._record from sound c join (select {', '.join(contract.key)} from {relation}) s "
         f"on {_on(contract.key, 'c', 's')}"
     )
-    met = (con.execute("select count(*) from known").fetchone() or (0,))[0]
+    met = (con.execute("select count(*) from seen_before").fetchone() or (0,))[0]
     con.execute(
         f"create or replace temp table met as select c._record, bool_or({_same(names, 'c', 's')}) as same "
-        f"from (select * from sound where _record in (select _record from known)) c "
+        f"from (select * from sound where _record in (select _record from seen_before)) c "
         f"join (select {', '.join(names)} from {relation} where {str(met > 0).lower()}) s on {_on(contract.key, 'c', 's')} group by c._record"
     )
     repeated = _has_repeated_keys(con, contract)
