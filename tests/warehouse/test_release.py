@@ -1,0 +1,298 @@
+"""Releases: gated, whole, repeatable, killed anywhere, rolled back and pruned."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import shutil
+import subprocess
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+
+import warehouse.release
+from expectations.gate import Gatekeeper, GateResult
+from warehouse.build import Build, build
+from warehouse.release import ReleaseRefused, current_release, mart_hashes, read_manifest, release, roll_back
+from warehouse.settings import parse_instant
+
+from .conftest import Country, Warehouse, copy_data
+from .dying import RELEASE_STEPS, Repeater, use_build
+
+pytestmark = [pytest.mark.xdist_group("release"), pytest.mark.slow]
+FIRST, SECOND = "2026-07-31", "2026-10-31"
+Open = Callable[[Path], Warehouse]
+
+
+@dataclass(frozen=True)
+class Published:
+    """Two real releases of the small country, and the data directories before and after the second."""
+
+    before: Path
+    after: Path
+    made: dict[str, Path]
+
+
+def keep_build(warehouse: Warehouse, kept: Path) -> Path:
+    """A finished build's file and facts, to be released again without dbt."""
+    (folder,) = [path for path in warehouse.settings.builds.iterdir() if path.is_dir()]
+    manifest = read_manifest(current_release(warehouse.settings) or Path())
+    kept.mkdir()
+    shutil.move(folder / "warehouse.duckdb", kept / "warehouse.duckdb")
+    results = json.loads((folder / "target" / "run_results.json").read_text(encoding="utf-8"))["results"]
+    facts = {
+        "rule_date": manifest["rule_date"],
+        "results": [{"node": result["unique_id"], "status": result["status"]} for result in results],
+    }
+    (kept / "build.json").write_text(json.dumps(facts), encoding="utf-8")
+    shutil.rmtree(warehouse.settings.builds)
+    return kept
+
+
+@pytest.fixture(scope="session")
+def published(tmp_path_factory: pytest.TempPathFactory, open_warehouse: Open, country: Country, gatekeeper: Gatekeeper) -> Published:
+    room = tmp_path_factory.mktemp("releases")
+    first = open_warehouse(room / "before")
+    for sent in country.stage("first"):
+        first.take(sent)
+    outcome = release(first.settings, first.ledger, parse_instant(FIRST), gatekeeper)
+    assert outcome.status == "published"
+    made = {FIRST: keep_build(first, room / "made_first")}
+    for sent in country.stage("second"):
+        first.take(sent)
+    first.ledger.close()
+    second = open_warehouse(copy_data(first.data, room / "after"))
+    outcome = release(second.settings, second.ledger, parse_instant(SECOND), gatekeeper)
+    assert outcome.status == "published"
+    made[SECOND] = keep_build(second, room / "made_second")
+    second.ledger.close()
+    return Published(room / "before", room / "after", made)
+
+
+@pytest.fixture
+def reuse_builds(published: Published, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """Choose the build that the next release is made from, in place of half a minute of dbt."""
+    monkeypatch.setattr(warehouse.release, "build", warehouse.release.build)
+    return lambda as_of: use_build(published.made[as_of], as_of)
+
+
+@pytest.fixture
+def before(published: Published, tmp_path: Path, open_warehouse: Open) -> Warehouse:
+    return open_warehouse(copy_data(published.before, tmp_path / "data"))
+
+
+@pytest.fixture
+def after(published: Published, tmp_path: Path, open_warehouse: Open) -> Warehouse:
+    return open_warehouse(copy_data(published.after, tmp_path / "data"))
+
+
+def manifest_in_force(warehouse: Warehouse) -> dict[str, Any]:
+    folder = current_release(warehouse.settings)
+    assert folder is not None
+    return read_manifest(folder)
+
+
+def check_whole(data: Path) -> str:
+    """The release in force is complete and says what its manifest says; gives its id. This is what a reader may do at any moment."""
+    folder = (data / "releases" / "current").resolve(strict=True)
+    manifest = read_manifest(folder)
+    assert manifest["release_id"] == folder.name
+    assert mart_hashes(folder / "ministry.duckdb") == manifest["marts"]
+    with duckdb.connect(str(folder / "ministry.duckdb"), read_only=True) as connection:
+        assert connection.execute("select release_id from marts.release__summary").fetchall() == [(folder.name,)]
+    return folder.name
+
+
+def test_release_holds_what_its_manifest_says(after: Warehouse, published: Published) -> None:
+    manifest = manifest_in_force(after)
+    parent = published.before / "releases" / manifest["parent_release_id"]
+    assert check_whole(after.data) == manifest["release_id"]
+    assert manifest["parent_manifest_hash"] == hashlib.sha256((parent / "manifest.json").read_bytes()).hexdigest()
+    assert manifest["as_of"] == "2026-10-31T15:59:59Z"
+    assert {gate["suite"] for gate in manifest["gates"]} >= {"dbt.data_tests", "marts.footprint", "marts.ets"}
+    assert all(gate["success"] and gate["checks_run"] > 0 and gate["rows_examined"] > 0 for gate in manifest["gates"])
+    listed = [row for source in after.intake.contracts for row in after.ledger.landing_files(source)]
+    assert [(entry["path"], entry["row_count"]) for entry in manifest["deliveries"]] == [(row["path"], row["row_count"]) for row in listed]
+    recorded = after.ledger.releases()[-1]
+    folder = current_release(after.settings) or Path()
+    assert recorded["manifest_hash"] == hashlib.sha256((folder / "manifest.json").read_bytes()).hexdigest()
+
+
+def test_every_published_row_comes_from_a_listed_delivery(after: Warehouse) -> None:
+    folder = current_release(after.settings) or Path()
+    with duckdb.connect(str(folder / "ministry.duckdb"), read_only=True) as connection:
+        received, accepted, duplicate, quarantined = connection.execute(
+            "select sum(received_count), sum(accepted_count), sum(duplicate_count), sum(quarantined_count) from marts.release__sources"
+        ).fetchone() or (0, 0, 0, 0)
+    assert received == accepted + duplicate + quarantined == sum(row["received"] for row in after.ledger.deliveries())
+    assert accepted == sum(entry["row_count"] for entry in manifest_in_force(after)["deliveries"])
+
+
+def test_release_file_cannot_be_written_by_readers(after: Warehouse) -> None:
+    folder = current_release(after.settings) or Path()
+    assert (folder / "ministry.duckdb").stat().st_mode & 0o222 == 0
+
+
+def test_second_run_has_nothing_new(after: Warehouse) -> None:
+    """Neither does everything sent once more, in another order, which lands nothing."""
+    for sent in reversed(after.country.stage("first")):
+        after.take(sent)
+    was = manifest_in_force(after)
+    outcome = release(after.settings, after.ledger, parse_instant(SECOND))
+    assert (outcome.status, outcome.release_id) == ("nothing_new", was["release_id"])
+    assert not after.settings.builds.exists()
+
+
+def test_content_is_the_same_with_one_thread(after: Warehouse) -> None:
+    settings = dataclasses.replace(after.settings, threads=1)
+    made = build(settings, after.ledger, parse_instant(SECOND))
+    assert mart_hashes(made.warehouse) == manifest_in_force(after)["marts"]
+
+
+def test_killed_at_any_step_readers_see_a_whole_release_and_the_next_run_ends_the_same(
+    published: Published, tmp_path: Path, open_warehouse: Open, die_at: Callable[..., None], reuse_builds: Callable[[str], None]
+) -> None:
+    steps = {step: copy_data(published.before, tmp_path / str(number)) for number, step in enumerate(RELEASE_STEPS)}
+    old = check_whole(published.before)
+    expected = read_manifest((published.after / "releases" / "current").resolve())
+    die_at("release", steps, str(published.made[SECOND]), SECOND)
+    reuse_builds(SECOND)
+    seen = set()
+    for step, data in steps.items():
+        there = check_whole(data)
+        assert there in (old, expected["release_id"]), step
+        seen.add(there)
+        again = open_warehouse(data)
+        release(again.settings, again.ledger, parse_instant(SECOND), Repeater())
+        manifest = manifest_in_force(again)
+        assert check_whole(data) == expected["release_id"], step
+        assert (manifest["content_hash"], manifest["marts"]) == (expected["content_hash"], expected["marts"]), step
+        assert manifest["parent_release_id"] == old, step
+        assert [row["status"] for row in again.ledger.releases()] == ["published", "published"], step
+        assert sorted(path.name for path in again.settings.releases.iterdir()) == sorted([old, expected["release_id"], "current"]), step
+        assert again.ledger.audit_faults() == [], step
+        assert release(again.settings, again.ledger, parse_instant(SECOND)).status == "nothing_new", step
+    assert seen == {old, expected["release_id"]}
+
+
+def test_withdrawn_release_does_not_come_back_by_itself(after: Warehouse, reuse_builds: Callable[[str], None], tmp_path: Path) -> None:
+    withdrawn = manifest_in_force(after)
+    restored = roll_back(after.settings, after.ledger)
+    assert check_whole(after.data) == restored == withdrawn["parent_release_id"]
+    assert release(after.settings, after.ledger, parse_instant(SECOND)).status == "nothing_new"
+    assert check_whole(after.data) == restored
+    with pytest.raises(LookupError):
+        roll_back(after.settings, after.ledger)
+    # Something new to publish ends that.
+    rows = [row | {"enterprise_name": row["enterprise_name"] + "新"} for row in after.country.rows("enterprise")[:5]]
+    after.intake.receive(after.write(rows, tmp_path / "new.csv"), "enterprise", parse_instant("2026-10-01"))
+    after.intake.land_pending()
+    reuse_builds(SECOND)
+    outcome = release(after.settings, after.ledger, parse_instant(SECOND), Repeater())
+    assert outcome.status == "published"
+    assert check_whole(after.data) == outcome.release_id not in (restored, withdrawn["release_id"])
+    assert manifest_in_force(after)["parent_release_id"] == restored
+
+
+def test_earlier_clock_again_makes_a_release_of_its_own(after: Warehouse, reuse_builds: Callable[[str], None]) -> None:
+    """A release that others name as their parent is never written again."""
+    parent = manifest_in_force(after)["parent_release_id"]
+    content = (after.settings.releases / parent / "manifest.json").read_bytes()
+    reuse_builds(FIRST)
+    outcome = release(after.settings, after.ledger, parse_instant(FIRST), Repeater())
+    assert outcome.status == "published"
+    assert outcome.release_id != parent
+    assert (after.settings.releases / parent / "manifest.json").read_bytes() == content
+    assert check_whole(after.data) == outcome.release_id
+
+
+def test_only_the_last_releases_are_kept(after: Warehouse, reuse_builds: Callable[[str], None]) -> None:
+    settings = dataclasses.replace(after.settings, keep_releases=2)
+    oldest = after.ledger.releases()[0]["release_id"]
+    reuse_builds(FIRST)
+    release(settings, after.ledger, parse_instant(FIRST), Repeater())
+    assert not (settings.releases / oldest).exists()
+    assert [row["status"] for row in after.ledger.releases()] == ["removed", "published", "published"]
+    assert check_whole(after.data)
+
+
+# Gates that stop
+
+
+def refuse(warehouse: Warehouse, gatekeeper: Gatekeeper) -> list[dict[str, Any]]:
+    """Release, be refused, and find the old release as it was; gives the failed gates."""
+    was = check_whole(warehouse.data)
+    with pytest.raises(ReleaseRefused) as caught:
+        release(warehouse.settings, warehouse.ledger, parse_instant(SECOND), gatekeeper)
+    assert check_whole(warehouse.data) == was
+    assert len(warehouse.ledger.releases()) == 1
+    failed = [gate for gate in caught.value.gates if not gate["success"]]
+    recorded = warehouse.ledger.gates(f"release:{parse_instant(SECOND).isoformat()}")
+    assert [gate["suite"] for gate in failed] == [row["suite"] for row in recorded if not row["success"]]
+    return failed
+
+
+@pytest.mark.parametrize(
+    ("statement", "suite"),
+    [
+        ("update marts.footprint__sectors_by_year set disclosure_count = disclosure_count + 1", "marts.footprint"),
+        ("update marts.ets__prices_by_day set turnover_cny = turnover_cny * 2", "marts.ets"),
+        ("delete from marts.footprint__products", "marts.footprint"),
+    ],
+)
+def test_mart_that_does_not_equal_its_parts_is_not_published(
+    before: Warehouse,
+    gatekeeper: Gatekeeper,
+    reuse_builds: Callable[[str], None],
+    monkeypatch: pytest.MonkeyPatch,
+    statement: str,
+    suite: str,
+) -> None:
+    reuse_builds(SECOND)
+    real = warehouse.release.build
+
+    def spoil(*values: Any) -> Build:
+        made = real(*values)
+        with duckdb.connect(str(made.warehouse)) as connection:
+            connection.execute(statement)
+        return made
+
+    monkeypatch.setattr(warehouse.release, "build", spoil)
+    failed = refuse(before, gatekeeper)
+    assert suite in [gate["suite"] for gate in failed]
+    assert any(failure["severity"] == "critical" for gate in failed for failure in gate["failures"])
+
+
+def test_no_gates_and_no_data_tests_are_no_release(
+    before: Warehouse, gatekeeper: Gatekeeper, reuse_builds: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reuse_builds(SECOND)
+    nobody = Gatekeeper(None)
+    monkeypatch.setattr(nobody, "judge_marts", lambda *_: [])
+    refuse(before, nobody)
+    idle = Gatekeeper(None)
+    monkeypatch.setattr(idle, "judge_marts", lambda *_: [GateResult("marts.footprint", False, 0, 0, (), 0.0)])
+    assert [gate["suite"] for gate in refuse(before, idle)][-1] == "marts.footprint"
+    real = warehouse.release.build
+    monkeypatch.setattr(warehouse.release, "build", lambda *values: dataclasses.replace(real(*values), results=[]))
+    assert "dbt.data_tests" in [gate["suite"] for gate in refuse(before, Repeater())]
+
+
+def test_delivery_with_too_many_bad_rows_is_rejected(
+    tanlian: Callable[..., subprocess.CompletedProcess[str]], before: Warehouse, tmp_path: Path
+) -> None:
+    rows = before.country.rows("enterprise")[:40]
+    bad = [row | {"enterprise_id": row["enterprise_id"][:-1] + "?"} if number % 4 == 0 else row for number, row in enumerate(rows)]
+    path = before.write(bad, tmp_path / "bad.csv")
+    was, landed = check_whole(before.data), before.landed()
+    done = tanlian(before.data, "--json", "deliver", str(path), "--source", "enterprise")
+    assert done.returncode == 3
+    (receipt,) = json.loads(done.stdout)
+    assert (receipt["verdict"], [reason["code"] for reason in receipt["reasons"]]) == ("rejected", ["too_many_bad_rows"])
+    assert before.landed() == landed
+    assert check_whole(before.data) == was
