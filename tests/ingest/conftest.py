@@ -20,6 +20,7 @@ from ingest.reference import ReferenceLists
 
 RECEIVED_AT = datetime(2026, 11, 1, 4, 0, 0)
 SHARED = Path(__file__).parents[2].parent / "shared"
+REFERENCED: dict[Path, Path] = {}
 
 
 class Shelf:
@@ -31,6 +32,7 @@ class Shelf:
         self.reference = reference
         self.landed: dict[str, list[Path]] = defaultdict(list)
         self.prepared: list[Prepared] = []
+        self.attempts = 0
 
     def stored(self, source: str) -> Sequence[Path]:
         return list(self.landed[source])
@@ -38,7 +40,8 @@ class Shelf:
     def deliver(self, source: str, data: bytes | Path, layout: str | None = None) -> Prepared:
         name = data.name if isinstance(data, Path) else "made.csv"
         content = data.read_bytes() if isinstance(data, Path) else data
-        sequence = len(self.prepared) + 1
+        self.attempts += 1
+        sequence = self.attempts
         work = self.folder / f"{sequence:04d}"
         work.mkdir(parents=True)
         delivery = Delivery(hashlib.sha256(content).hexdigest(), source, name, sequence, RECEIVED_AT, layout)
@@ -49,10 +52,12 @@ class Shelf:
         return prepared
 
     def deliver_referenced(self, source: str) -> None:
-        """Deliver the good form of the sources that a source's rows refer to, so that its own rows need not wait."""
+        """Deliver the good form of the sources that a source's rows refer to, so that its own rows need not wait; judged once a session."""
         for referenced in sorted(self.contracts[source].references() - {source}):
-            if not self.landed[referenced]:
-                self.deliver(referenced, self.contracts[referenced].folder / "fixtures" / "good" / "own_form.csv")
+            path = self.contracts[referenced].folder / "fixtures" / "good" / "own_form.csv"
+            if path not in REFERENCED:
+                REFERENCED[path] = self.deliver(referenced, path).landing
+            self.landed[referenced] = [REFERENCED[path]]
 
 
 def count_rows(path: Path) -> int:
