@@ -72,7 +72,7 @@ class Column:
     name: str
     type: Type
     title: Message
-    description: str
+    description: Message  # of what the cell holds
     required: bool = False
     unit: str | None = None
     aliases: tuple[str, ...] = ()
@@ -83,7 +83,7 @@ class Column:
     pattern: str | None = None
     minimum: float | None = None
     maximum: float | None = None
-    bound_reason: str | None = None
+    bound_reason: Message | None = None
     identifier: bool = False
     share: bool = False
 
@@ -119,7 +119,7 @@ class Contract:
     version: str
     folder: Path
     title: Message
-    purpose: str
+    purpose: Message
     history: History
     tolerance: float
     cadence_days: int
@@ -167,6 +167,14 @@ def _properties(items: list[CustomProperty] | None, allowed: set[str], where: st
     return found
 
 
+def _both(text: str | None, where: str) -> Message:
+    """A text in both languages, written `zh | en`."""
+    zh, mark, en = (text or "").partition(" | ")
+    if not mark:
+        raise ContractError(f"{where}: a description needs both languages, written `zh | en`, found {text!r}")
+    return Message(zh, en)
+
+
 _LOGICAL_TYPES: dict[str, Type] = {
     "string": "text",
     "integer": "integer",
@@ -194,7 +202,7 @@ def _column(item: SchemaProperty, where: str) -> Column:
         name=item.name,
         type=kind,
         title=Message(zh=custom.get("titleZh", item.name), en=item.businessName or item.name),
-        description=item.description or "",
+        description=_both(item.description, where),
         required=bool(item.required),
         unit=custom.get("unit"),
         aliases=tuple(custom.get("aliases", ())),
@@ -203,7 +211,7 @@ def _column(item: SchemaProperty, where: str) -> Column:
         also_allowed=tuple(custom.get("alsoAllowed", ())),
         not_allowed=tuple(custom.get("notAllowed", ())),
         pattern=pattern,
-        bound_reason=custom.get("boundReason"),
+        bound_reason=Message(**custom["boundReason"]) if "boundReason" in custom else None,
         identifier=bool(custom.get("identifier", False)),
         share=bool(custom.get("share", False)),
         **bounds,
@@ -302,7 +310,7 @@ def read_contract(path: Path) -> Contract:
         version=standard.version or "0.0.0",
         folder=path.parent,
         title=Message(custom["titleZh"], custom["titleEn"]),
-        purpose=(standard.description.purpose if standard.description else None) or "",
+        purpose=_both(standard.description.purpose if standard.description else None, where),
         history=custom["history"],
         tolerance=float(custom.get("tolerance", 0.2)),
         cadence_days=int(custom.get("cadenceDays", 366)),

@@ -88,9 +88,9 @@ def _cell(column: Column, code: str) -> tuple[Message, Message]:
     if code == "required":
         return Message(f"“{column.title.zh}”不应为空", f"{column.name} should not be empty"), Message("必填项", "a required column")
     if code == "enumeration":
-        return _enumeration(column), nothing
+        return _enumeration(column), column.bound_reason or nothing
     if code == "range":
-        return _bounds(column), Message(column.bound_reason or "", column.bound_reason or "")
+        return _bounds(column), column.bound_reason or nothing
     if column.pattern and column.type == "text":
         return Message(f"应符合 {column.pattern}", f"expected the form {column.pattern}"), nothing
     return _FORMS[column.type], nothing

@@ -82,11 +82,14 @@ def _render_dbt_sources(contracts: Mapping[str, Contract]) -> str:
     for contract in contracts.values():
         lines += [
             f"      - name: {contract.source}",
-            f"        description: {_quoted(f'{contract.title.zh} | {contract.title.en}: {_stripped(contract.purpose)}')}",
+            f"        description: {_quoted(f'{contract.title.zh}：{_stripped(contract.purpose.zh)} | {contract.title.en}: {_stripped(contract.purpose.en)}')}",
             "        columns:",
         ]
         types = contract.landing_types()
-        described = {column.name: _quoted(f"{column.title.zh} | {column.title.en}: {column.description}") for column in contract.columns}
+        described = {
+            column.name: _quoted(f"{column.title.zh}：{column.description.zh} | {column.title.en}: {column.description.en}")
+            for column in contract.columns
+        }
         described |= {name: f"\"{{{{ doc('{name}') }}}}\"" for name in LINEAGE_COLUMNS}
         for name, sql_type in types.items():
             lines += [
@@ -137,7 +140,7 @@ def _render_page(contracts: Mapping[str, Contract]) -> str:
 def _describe_source(contract: Contract) -> Iterator[str]:
     history_zh, history_en = _HISTORY[contract.history]
     yield f"## {contract.source}\n"
-    yield f"**{contract.title.zh} / {contract.title.en}**（{contract.version}）：{_stripped(contract.purpose)}\n"
+    yield f"**{contract.title.zh} / {contract.title.en}**（{contract.version}）：{_stripped(contract.purpose.zh)} {_stripped(contract.purpose.en)}\n"
     yield from _table(
         ("", "中文", "English"),
         (
@@ -188,7 +191,7 @@ def _describe_column(column: Column, contract: Contract) -> list[str]:
         "是 yes" if column.required else "",
         "；".join(_describe_limits(column)),
         "、".join(column.aliases),
-        column.description,
+        f"{column.description.zh} {column.description.en}",
     ]
 
 
@@ -208,7 +211,7 @@ def _describe_limits(column: Column) -> Iterator[str]:
     if column.maximum is not None:
         yield f"≤ {column.maximum:g}"
     if column.bound_reason:
-        yield f"（{column.bound_reason}）"
+        yield f"（{column.bound_reason.zh} {column.bound_reason.en}）"
     if column.identifier:
         yield "GB 32100-2015 校验码 check character"
     if column.share:
