@@ -19,7 +19,7 @@ from ingest.reference import ReferenceError
 from warehouse.airflow_home import AirflowError
 from warehouse.inbox import waiting_files
 from warehouse.settings import ROOT, Settings, SettingsError, UnknownSource, parse_instant, read_settings, utc_now
-from warehouse.terminal import Terminal
+from warehouse.terminal import Terminal, visible
 from warehouse.texts import say
 
 BROKEN, USAGE, REFUSED = 1, 2, 3
@@ -218,7 +218,7 @@ def land(
         session.answer([{"file": path.name, "size": path.lstat().st_size} for path in waiting])
         if not session.as_json:
             for path in waiting:
-                session.terminal.out.print(f"{path.parent.name}/{path.name}", markup=False)
+                session.terminal.out.print(visible(f"{path.parent.name}/{path.name}"), markup=False, soft_wrap=True)
         return
     from warehouse.intake import Intake
 
@@ -240,7 +240,7 @@ def build(context: typer.Context) -> None:
             made = run_build(session.settings, _open(session), session.moment, update)
     except BuildRefused as refusal:
         session.answer({"status": "refused", "tests": refusal.tests})
-        session.terminal.err.print(str(refusal), markup=False)
+        session.terminal.err.print(visible(str(refusal)), markup=False, soft_wrap=True)
         raise typer.Exit(REFUSED) from refusal
     session.answer({"status": "built", "path": made.warehouse, "seconds": made.seconds})
     if not session.as_json:
@@ -449,7 +449,10 @@ def _tell_error(kind: type[BaseException], error: BaseException, trace: Tracebac
     path = folder / f"error-{utc_now():%Y%m%dT%H%M%S%f}.log"
     path.write_text("".join(traceback.format_exception(kind, error, trace)), encoding="utf-8")
     sys.stderr.write(
-        say("error.title", _LANG, message=f"{kind.__name__}: {str(error)[:600]}") + "\n" + say("error.log", _LANG, path=path) + "\n"
+        say("error.title", _LANG, message=visible(f"{kind.__name__}: {str(error)[:600]}"))
+        + "\n"
+        + say("error.log", _LANG, path=path)
+        + "\n"
     )
 
 
@@ -461,7 +464,7 @@ def main() -> None:
         # Not `app(…)`: Typer would put an exception hook of its own in place of ours, and show users a traceback.
         typer.main.get_command(app)(common + rest)
     except (SettingsError, ReferenceError, ContractError) as error:
-        sys.stderr.write(str(error) + "\n")
+        sys.stderr.write(visible(str(error)) + "\n")
         raise SystemExit(USAGE) from None
     except (AirflowError, DashboardError) as error:
         sys.stderr.write(error.text(_LANG) + "\n")

@@ -15,7 +15,7 @@ from warehouse.ledger import Ledger
 from warehouse.release import current_release
 from warehouse.settings import ROOT, Settings, SettingsError
 from warehouse.summary import show_release, show_sources, summarise_sources, write_current_report
-from warehouse.terminal import Terminal
+from warehouse.terminal import Terminal, visible
 
 _STAGES = ("first", "second")
 
@@ -91,7 +91,7 @@ def run_everything(settings: Settings, terminal: Terminal, enterprises: int) -> 
         else:
             runs = [_run_batch(runner, terminal, terminal.text("run.inbox"))]
     for text in (text for run in runs for text in (*run.refused, *run.broken)):
-        terminal.out.print(text, markup=False, style="yellow")
+        terminal.out.print(visible(text), markup=False, style="yellow")
     after = current_release(settings)
     if after is not None and after == before and not any(run.exit_code for run in runs):
         terminal.tell("run.nothing", style="cyan")

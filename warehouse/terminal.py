@@ -23,9 +23,15 @@ SHOWN_CHARACTERS = 160
 _COLOURS = {"accepted": "green", "partly_quarantined": "yellow", "waiting": "yellow", "duplicate": "cyan", "rejected": "red"}
 
 
-def _visible(text: str) -> str:
-    """A file's text for a terminal: control characters and direction marks are shown by number, never sent."""
-    return "".join(character if character.isprintable() else f"\\u{ord(character):04x}" for character in text)
+def visible(text: str) -> str:
+    """A text for a terminal, also where a file, its name or a message gave it: control characters and direction marks are shown by number,
+    never sent; line breaks stay.
+    """
+    return "".join(character if character.isprintable() or character == "\n" else f"\\u{ord(character):04x}" for character in text)
+
+
+def _inert(text: str, style: str = "") -> Text:
+    return Text(visible(text), style=style)
 
 
 @dataclass
@@ -43,10 +49,10 @@ class Terminal:
         return say(key, self.lang, **values)
 
     def tell(self, key: str, style: str = "", **values: object) -> None:
-        self.out.print(Text(self.text(key, **values), style=style), soft_wrap=True)
+        self.out.print(_inert(self.text(key, **values), style=style), soft_wrap=True)
 
     def remark(self, text: str) -> None:
-        self.err.print(Text(text, style="dim"), soft_wrap=True)
+        self.err.print(_inert(text, style="dim"), soft_wrap=True)
 
     @contextmanager
     def working(self, title: str) -> Iterator[Any]:
@@ -55,8 +61,8 @@ class Terminal:
             self.remark(title)
             yield lambda words: None
             return
-        with self.err.status(escape(title)) as status:
-            yield lambda words: status.update(escape(f"{title}  {words}"))
+        with self.err.status(escape(visible(title))) as status:
+            yield lambda words: status.update(escape(visible(f"{title}  {words}")))
 
     def table(self, title: str, columns: list[tuple[str, str]], rows: list[list[Any]]) -> None:
         """A table; columns are (text key, `left` or `right`)."""
@@ -68,7 +74,9 @@ class Terminal:
                 self.text(key), justify="right" if justify == "right" else "left", overflow="fold", no_wrap=key not in _WRAPPED
             )
         for row in rows:
-            shown.add_row(*(cell if isinstance(cell, Text) else Text(f"{cell:,}" if isinstance(cell, int) else str(cell)) for cell in row))
+            shown.add_row(
+                *(cell if isinstance(cell, Text) else _inert(f"{cell:,}" if isinstance(cell, int) else str(cell)) for cell in row)
+            )
         self.out.print(shown)
 
     # Receipts
@@ -77,11 +85,11 @@ class Terminal:
         """A receipt that a person understands: what was taken, folded and refused, why, where it is kept, and what to do."""
         verdict = receipt["verdict"]
         line = self.text("receipt.line", source=receipt["source"], file=receipt["file"], verdict=self.text(f"verdict.{verdict}"))
-        self.out.print(Text(line, style=f"bold {_COLOURS[verdict]}"), soft_wrap=True)
+        self.out.print(_inert(line, style=f"bold {_COLOURS[verdict]}"), soft_wrap=True)
         if verdict != "rejected":
             self._indented("receipt.counts", **receipt["counts"])
         for reason in receipt["reasons"]:
-            self.out.print(Text(f"  {reason['code']}: {reason[f'message_{self.lang}']}"), soft_wrap=True)
+            self.out.print(_inert(f"  {reason['code']}: {reason[f'message_{self.lang}']}"), soft_wrap=True)
         if receipt.get("same_bytes_as"):
             self._indented("receipt.same_bytes", file=receipt["same_bytes_as"])
         if receipt["layout"]:
@@ -102,7 +110,7 @@ class Terminal:
             self._indented("receipt.kept", place=receipt["kept_in"])
 
     def _indented(self, key: str, **values: object) -> None:
-        self.out.print(Text("  " + self.text(key, **values)), soft_wrap=True)
+        self.out.print(_inert("  " + self.text(key, **values)), soft_wrap=True)
 
     def _faults(self, receipt: dict[str, Any]) -> None:
         faults = receipt["faults"]
@@ -115,7 +123,7 @@ class Terminal:
             value = (fault["value"] or "")[:SHOWN_CHARACTERS]
             found = value if ", " in fault["column_name"] else f"{fault['column_name']} = {value}"
             cells = (str(fault["row_number"]), fault["code"], found, fault[f"message_{self.lang}"], fault[f"reason_{self.lang}"])
-            table.add_row(*(Text(_visible(cell)) for cell in cells))
+            table.add_row(*(_inert(cell.replace("\n", "\\u000a")) for cell in cells))
         self.out.print(table)
         more = sum(receipt["fault_counts"].values()) - min(len(faults), SHOWN_FAULTS)
         if more > 0:
@@ -144,5 +152,5 @@ class Terminal:
                 words = (message.in_language(self.lang) if hasattr(message, "in_language") else (message or {}).get(self.lang)) or ""
                 style = "red" if failure["severity"] == "critical" else "yellow"
                 self.out.print(
-                    Text(f"  {gate['suite']} · {failure['check']}: {words} {failure.get('observed', '')}", style=style), soft_wrap=True
+                    _inert(f"  {gate['suite']} · {failure['check']}: {words} {failure.get('observed', '')}", style=style), soft_wrap=True
                 )
