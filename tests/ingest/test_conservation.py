@@ -19,9 +19,36 @@ from ingest.faults import FileRefused
 CONTRACTS = read_contracts()
 MakeShelf = Callable[..., Any]
 FEW = settings(
-    max_examples=6, deadline=None, phases=[Phase.explicit, Phase.reuse, Phase.generate], suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=6,
+    deadline=None,
+    phases=[Phase.explicit, Phase.reuse, Phase.generate],
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
-ODD = ["", " ", "x", "-1", "0", "1e400", "NaN", "2024-02-30", "20240101", "999999999999999999999", "\x07", "'", '"', "a,b", "一\n二", "％", "9" * 60 + "%", "lei:", "000000", "true", "\\", "½", "😀"]
+ODD = [
+    "",
+    " ",
+    "x",
+    "-1",
+    "0",
+    "1e400",
+    "NaN",
+    "2024-02-30",
+    "20240101",
+    "999999999999999999999",
+    "\x07",
+    "'",
+    '"',
+    "a,b",
+    "一\n二",
+    "％",
+    "9" * 60 + "%",
+    "lei:",
+    "000000",
+    "true",
+    "\\",
+    "½",
+    "😀",
+]
 
 
 def own_rows(contract: Contract) -> list[list[str]]:
@@ -90,7 +117,9 @@ def test_a_file_with_damaged_bytes_is_refused_or_accounted_for(make_shelf: MakeS
     content = bytearray(to_csv(own_rows(CONTRACTS[source])))
     for _ in range(data.draw(st.integers(1, 4))):
         place = data.draw(st.integers(0, len(content) - 1))
-        content[place : place + data.draw(st.integers(0, 2))] = data.draw(st.sampled_from([b"", b"\n", b",", b'"', b"\x00", b"\xe5", b"9", b"\r", b"\t"]))
+        content[place : place + data.draw(st.integers(0, 2))] = data.draw(
+            st.sampled_from([b"", b"\n", b",", b'"', b"\x00", b"\xe5", b"9", b"\r", b"\t"])
+        )
     try:
         prepared = make_shelf().deliver(source, bytes(content))
     except FileRefused as refusal:
@@ -113,7 +142,10 @@ def test_every_promise_of_every_column_is_held_on_its_own_row(make_shelf: MakeSh
     prepared = make_shelf().deliver(source, to_csv([header, *rows]))
     check_conserved(prepared, len(rows))
     cell_codes = {"required", "type", "enumeration", "range", "identifier_check", "control_character"}
-    found = {row["_row_number"]: [reason for reason in row["reasons"] if reason["code"] in cell_codes] for row in pq.read_table(prepared.quarantine).to_pylist()}
+    found = {
+        row["_row_number"]: [reason for reason in row["reasons"] if reason["code"] in cell_codes]
+        for row in pq.read_table(prepared.quarantine).to_pylist()
+    }
     for number, (name, text, code) in enumerate(breaks, 1):
         assert [(reason["column_name"], reason["code"], reason["value"]) for reason in found[number]] == [(name, code, text)]
 

@@ -63,7 +63,12 @@ def find_bad(contract: Contract) -> list[BadCase]:
 
 def promises(contract: Contract) -> set[str]:
     """What a contract promises, each of which needs an input that breaks it. Column promises count once per kind (and type)."""
-    found = {"key_conflict"} | {rule.code for rule in contract.rules} | (FILE_CODES - {"unreadable"}) | {f"unreadable {kind}" for kind in UNREADABLE}
+    found = (
+        {"key_conflict"}
+        | {rule.code for rule in contract.rules}
+        | (FILE_CODES - {"unreadable"})
+        | {f"unreadable {kind}" for kind in UNREADABLE}
+    )
     for column in contract.columns:
         found |= {"required"} if column.required else set()
         found |= {f"type {column.type}"} if column.type != "text" else {"control_character"}
@@ -174,7 +179,10 @@ def check_bad(shelf: Shelf, case: BadCase, count: Callable[[Path], int]) -> Prep
     named = [detail for detail in case.details if detail in shelf.contracts[case.source].names]
     assert set(named) <= set(fault["column_name"].split(", "))
     assert CHINESE.search(fault["message_zh"]), fault
-    assert fault["message_en"].strip() and fault["message_en"] != fault["message_zh"]
+    assert fault["message_en"].strip() and not CHINESE.search(fault["message_en"])
+    if fault["reason_zh"] or fault["reason_en"]:
+        assert CHINESE.search(fault["reason_zh"]), fault
+        assert fault["reason_en"].strip() and not CHINESE.search(fault["reason_en"])
     assert 1 / rows <= shelf.contracts[case.source].tolerance, "too few good rows beside the bad one"
     return prepared
 

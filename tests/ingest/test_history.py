@@ -23,11 +23,11 @@ KINDS: tuple[History, ...] = ("append", "restated", "revisioned")
 
 def make_contract(history: History) -> Contract:
     columns = (
-        Column("paper_id", "integer", TEXT, "", required=True),
-        Column("revision", "integer", TEXT, "", required=True),
-        Column("said", "text", TEXT, ""),
+        Column("paper_id", "integer", TEXT, TEXT, required=True),
+        Column("revision", "integer", TEXT, TEXT, required=True),
+        Column("said", "text", TEXT, TEXT),
     )
-    return Contract("paper", "1.0.0", Path(), TEXT, "", history, 0.2, 1, ("paper_id", "revision"), columns, ())
+    return Contract("paper", "1.0.0", Path(), TEXT, TEXT, history, 0.2, 1, ("paper_id", "revision"), columns, ())
 
 
 def to_csv(rows: list[Row]) -> bytes:
@@ -68,7 +68,10 @@ DELIVERY = st.lists(st.tuples(st.integers(0, 9), st.integers(1, 2), st.sampled_f
 
 
 @settings(
-    max_examples=5, deadline=None, phases=[Phase.explicit, Phase.reuse, Phase.generate], suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=5,
+    deadline=None,
+    phases=[Phase.explicit, Phase.reuse, Phase.generate],
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(st.lists(DELIVERY, min_size=2, max_size=4))
 @pytest.mark.parametrize("history", KINDS)

@@ -173,7 +173,10 @@ def deliver_factors(shelf: Shelf, *rows: str) -> Any:
 def test_life_cycle_factors_go_to_their_own_family(shelf: Shelf) -> None:
     """The family is what the name says, whatever the unit string says: both are printed as CO2e."""
     prepared = deliver_factors(
-        shelf, "2024年全国电力平均二氧化碳排放因子,0.5001kgCO2e / 千瓦时,2021", "2024年全国电力碳足迹因子,0.6001kgCO2 / 千瓦时,2024", "2023年河北省电力碳足迹因子,0.7kgCO2e/度,2023"
+        shelf,
+        "2024年全国电力平均二氧化碳排放因子,0.5001kgCO2e / 千瓦时,2021",
+        "2024年全国电力碳足迹因子,0.6001kgCO2 / 千瓦时,2024",
+        "2023年河北省电力碳足迹因子,0.7kgCO2e/度,2023",
     )
     assert [(row["factor_family"], row["geography_code"], row["edition"]) for row in landed(prepared)] == [
         ("direct_co2", "CN", "2021"), ("footprint", "CN", "2024"), ("footprint", "130000", "2023"),
@@ -204,7 +207,9 @@ def test_masses_and_energies_convert_exactly(shelf: Shelf, cell: str, value: flo
         ("0.57kgCO2e/kg", "unit_dimension", "unit, activity_code", None),
     ],
 )  # fmt: skip
-def test_an_unknown_unit_is_refused_by_name_and_never_guessed(shelf: Shelf, cell: str, code: str, column: str | None, value: str | None) -> None:
+def test_an_unknown_unit_is_refused_by_name_and_never_guessed(
+    shelf: Shelf, cell: str, code: str, column: str | None, value: str | None
+) -> None:
     prepared = deliver_factors(shelf, f"2022年山东省电力平均二氧化碳排放因子,{cell},2022")
     assert prepared.counts["accepted"] == 0
     if column is None:
@@ -225,7 +230,12 @@ def test_an_unknown_region_name_or_year_is_refused_by_name(shelf: Shelf) -> None
     )
     assert prepared.counts["accepted"] == 0
     found = {(fault["row_number"], fault["code"], fault["column_name"]) for fault in prepared.faults}
-    assert {(1, "enumeration", "geography_code"), (2, "enumeration", "factor_family"), (3, "type", "valid_from"), (4, "required", "published_on")} <= found
+    assert {
+        (1, "enumeration", "geography_code"),
+        (2, "enumeration", "factor_family"),
+        (3, "type", "valid_from"),
+        (4, "required", "published_on"),
+    } <= found
 
 
 def test_a_layout_may_be_named_and_must_exist(shelf: Shelf, shared_data: Path) -> None:

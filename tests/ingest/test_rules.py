@@ -24,17 +24,24 @@ TEXT = Message("示范", "made")
 ORIGIN = date(2024, 1, 1)
 # Each example is a delivery or two: few of them, large ones, and none spent on making a failing one smaller.
 SLOW = settings(
-    max_examples=8, deadline=None, phases=[Phase.explicit, Phase.reuse, Phase.generate], suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=8,
+    deadline=None,
+    phases=[Phase.explicit, Phase.reuse, Phase.generate],
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 
 Shelf = Any
 MakeShelf = Callable[..., Shelf]
 
 
-def make_contract(source: str, columns: dict[str, Type], key: int, history: History, *rules: Rule, required: tuple[str, ...] = ()) -> Contract:
+def make_contract(
+    source: str, columns: dict[str, Type], key: int, history: History, *rules: Rule, required: tuple[str, ...] = ()
+) -> Contract:
     """A source made for a test; its first `key` columns are its key."""
-    made = tuple(Column(name, kind, TEXT, "", required=place < key or name in required) for place, (name, kind) in enumerate(columns.items()))
-    return Contract(source, "1.0.0", Path(), TEXT, "", history, 0.2, 1, tuple(columns)[:key], made, rules)
+    made = tuple(
+        Column(name, kind, TEXT, TEXT, required=place < key or name in required) for place, (name, kind) in enumerate(columns.items())
+    )
+    return Contract(source, "1.0.0", Path(), TEXT, TEXT, history, 0.2, 1, tuple(columns)[:key], made, rules)
 
 
 def to_csv(rows: list[dict[str, Any]]) -> bytes:
@@ -93,7 +100,9 @@ SPAN = st.tuples(st.sampled_from("abc"), st.integers(0, 60), st.one_of(st.none()
 
 @SLOW
 @given(st.lists(SPAN, min_size=1, max_size=40), st.booleans(), st.integers(0, 10))
-def test_overlap_is_first_come_first_kept(make_shelf: MakeShelf, spans: list[tuple[str, int, int | None, int]], exclusive: bool, before: int) -> None:
+def test_overlap_is_first_come_first_kept(
+    make_shelf: MakeShelf, spans: list[tuple[str, int, int | None, int]], exclusive: bool, before: int
+) -> None:
     rows = [
         {
             "span_id": number,
@@ -163,7 +172,9 @@ def beyond_peers(stored: list[dict[str, Any]], rows: list[dict[str, Any]]) -> se
     st.lists(st.tuples(st.integers(0, 30), st.sampled_from([1.0, 1.5, 2.0, 40.0, 0.02, 1000.0, 0.0])), min_size=15, max_size=60),
     st.integers(0, 40),
 )
-def test_outliers_are_those_beyond_the_median_of_peers_in_force(make_shelf: MakeShelf, amounts: list[tuple[int, float]], before: int) -> None:
+def test_outliers_are_those_beyond_the_median_of_peers_in_force(
+    make_shelf: MakeShelf, amounts: list[tuple[int, float]], before: int
+) -> None:
     revisions: dict[int, int] = {}
     rows = []
     for number, amount in amounts:
@@ -193,7 +204,9 @@ def test_a_refused_revision_does_not_put_its_predecessor_out_of_force(make_shelf
 
 def test_superseded_revisions_and_other_products_are_no_peers(make_shelf: MakeShelf) -> None:
     shelf = make_shelf({"paper": PEER_CONTRACT})
-    rows = [paper(number, 1, revision) for number in range(10) for revision in (1, 2, 3)] + [paper(number, 1, product="cement") for number in range(50, 65)]
+    rows = [paper(number, 1, revision) for number in range(10) for revision in (1, 2, 3)] + [
+        paper(number, 1, product="cement") for number in range(50, 65)
+    ]
     shelf.deliver("paper", to_csv(rows))
     assert shelf.deliver("paper", to_csv([paper(99, 1000)])).counts["accepted"] == 1
 
@@ -209,7 +222,9 @@ def test_exactly_fifty_times_the_median_is_still_within(make_shelf: MakeShelf) -
 
 PARENT = make_contract("parent", {"parent_id": "text", "note": "text"}, 1, "append")
 WAITS = Rule("orphan", "reference", ("parent_id",), {"source": "parent", "match": ["parent_id"], "waits": True}, TEXT, TEXT)
-CHILD = make_contract("child", {"child_id": "integer", "parent_id": "text", "weight": "double"}, 1, "append", NEGATIVE, WAITS, required=("weight",))
+CHILD = make_contract(
+    "child", {"child_id": "integer", "parent_id": "text", "weight": "double"}, 1, "append", NEGATIVE, WAITS, required=("weight",)
+)
 FAMILY = {"parent": PARENT, "child": CHILD}
 
 
@@ -220,7 +235,9 @@ def child(number: int, parent: str, weight: str = "1") -> dict[str, Any]:
 def test_a_row_waits_for_what_it_names_and_lands_when_that_has_landed(make_shelf: MakeShelf, reference: ReferenceLists) -> None:
     shelf = make_shelf(FAMILY)
     shelf.deliver("parent", to_csv([{"parent_id": "A", "note": ""}]))
-    prepared = shelf.deliver("child", to_csv([child(1, "A"), child(2, "B"), child(3, "C"), child(4, "A", "-1"), child(5, "B", "-1"), child(6, "B", "x")]))
+    prepared = shelf.deliver(
+        "child", to_csv([child(1, "A"), child(2, "B"), child(3, "C"), child(4, "A", "-1"), child(5, "B", "-1"), child(6, "B", "x")])
+    )
     assert prepared.counts == {"accepted": 1, "duplicate": 0, "quarantined": 5, "waiting": 2, "received": 6}
     assert prepared.fault_counts == {"negative": 2, "orphan": 3, "type": 1}
     assert pq.read_table(prepared.waiting)["_row_number"].to_pylist() == [2, 3]
@@ -243,6 +260,7 @@ def test_without_waiting_an_unknown_reference_is_a_fault(make_shelf: MakeShelf) 
 
 
 # Predicates
+
 
 def test_every_reason_that_applies_is_given(make_shelf: MakeShelf) -> None:
     """Contract: a row is kept with every reason, not with the first."""

@@ -38,8 +38,8 @@ def judge(connection: duckdb.DuckDBPyConnection) -> Judge:
     """Type texts as one column; gives (value, None) or (None, fault code) for each."""
 
     def typed(kind: Type, texts: list[str], **promises: Any) -> list[tuple[Any, str | None]]:
-        column = Column("x", kind, NAME, "", **promises)
-        contract = Contract("made", "1.0.0", Path(), NAME, "", "append", 0.2, 1, ("x",), (column,), ())
+        column = Column("x", kind, NAME, NAME, **promises)
+        contract = Contract("made", "1.0.0", Path(), NAME, NAME, "append", 0.2, 1, ("x",), (column,), ())
         rows = type_rows(connection, contract, {"x": pa.chunked_array([texts], pa.string())}, len(texts))
         codes = dict(zip(rows.faults["_record"].to_pylist(), rows.faults["code"].to_pylist(), strict=True))
         values = rows.table["x"].to_pylist()
@@ -94,7 +94,20 @@ def test_integer_forms(judge: Judge) -> None:
     check(
         judge,
         "integer",
-        {"7": 7, "-7": -7, "+7": 7, "007": 7, "7.0": 7, "7.000": 7, "１２": 12, " 12　": 12, "1,234,567": 1234567, "－5": -5, "": None, "9" * 18: int("9" * 18)},
+        {
+            "7": 7,
+            "-7": -7,
+            "+7": 7,
+            "007": 7,
+            "7.0": 7,
+            "7.000": 7,
+            "１２": 12,
+            " 12　": 12,
+            "1,234,567": 1234567,
+            "－5": -5,
+            "": None,
+            "9" * 18: int("9" * 18),
+        },
     )
     check_refused(judge, "integer", ["1.5", "1e3", "7.", "9" * 19, "1,5"])
 
@@ -103,12 +116,31 @@ def test_double_forms(judge: Judge) -> None:
     check(
         judge,
         "double",
-        {"0.1": 0.1, "-4.5": -4.5, ".5": 0.5, "5.": 5.0, "1e-05": 1e-05, "1.2E+08": 1.2e8, "1,234.5": 1234.5, "１．５": 1.5, "　2 ": 2.0, "0": 0.0, "": None},
+        {
+            "0.1": 0.1,
+            "-4.5": -4.5,
+            ".5": 0.5,
+            "5.": 5.0,
+            "1e-05": 1e-05,
+            "1.2E+08": 1.2e8,
+            "1,234.5": 1234.5,
+            "１．５": 1.5,
+            "　2 ": 2.0,
+            "0": 0.0,
+            "": None,
+        },
     )
 
 
 def test_a_share_may_be_written_in_percent_and_nothing_else_may(judge: Judge) -> None:
-    check(judge, "double", {"95%": 0.95, "９５％": 0.95, "95 %": 0.95, "0.95": 0.95, "100%": 1.0, "0%": 0.0, "1": 1.0, "33.3%": 0.333}, share=True, minimum=0, maximum=1)
+    check(
+        judge,
+        "double",
+        {"95%": 0.95, "９５％": 0.95, "95 %": 0.95, "0.95": 0.95, "100%": 1.0, "0%": 0.0, "1": 1.0, "33.3%": 0.333},
+        share=True,
+        minimum=0,
+        maximum=1,
+    )
     check_refused(judge, "double", ["95", "101%", "-1%"], "range", share=True, minimum=0, maximum=1)
     check_refused(judge, "double", ["95%%", "%", "95%x", "9" * 30 + "%"], "type", share=True, minimum=0, maximum=1)
 
@@ -126,7 +158,9 @@ def test_decimal_forms(judge: Judge) -> None:
 
 
 @settings(max_examples=30, deadline=None)
-@given(st.lists(st.decimals(min_value=-(10**18), max_value=10**18, places=8, allow_nan=False, allow_infinity=False), min_size=1, max_size=40))
+@given(
+    st.lists(st.decimals(min_value=-(10**18), max_value=10**18, places=8, allow_nan=False, allow_infinity=False), min_size=1, max_size=40)
+)
 def test_decimal_is_exact(judge: Judge, numbers: list[Decimal]) -> None:
     texts = [f"{number:f}" for number in numbers] + [f"{number:,f}" for number in numbers]
     found = judge("decimal", texts)
@@ -138,7 +172,9 @@ def test_decimal_is_exact(judge: Judge, numbers: list[Decimal]) -> None:
 def test_double_is_the_nearest_to_its_text(judge: Judge, numbers: list[float]) -> None:
     found = judge("double", [repr(number) for number in numbers])
     assert [code for _, code in found] == [None] * len(numbers)
-    assert all(value == number and math.copysign(1, value) == math.copysign(1, number) for (value, _), number in zip(found, numbers, strict=True))
+    assert all(
+        value == number and math.copysign(1, value) == math.copysign(1, number) for (value, _), number in zip(found, numbers, strict=True)
+    )
 
 
 @settings(max_examples=30, deadline=None)
@@ -153,7 +189,8 @@ def test_a_cell_is_typed_or_a_fault_and_never_silently_null(judge: Judge, kind: 
 
 def test_date_forms(judge: Judge) -> None:
     day = date(2024, 3, 5)
-    forms = ["2024-03-05", "2024/3/5", "2024/03/05", "20240305", "2024年3月5日", "2024年03月05日", "45356", "45356.0", "２０２４／３／５", " 2024-3-5 ", "2024-03-05 00:00:00", "2024-03-05T00:00"]
+    forms = ["2024-03-05", "2024/3/5", "2024/03/05", "20240305", "2024年3月5日", "2024年03月05日", "45356", "45356.0", "２０２４／３／５"]
+    forms += [" 2024-3-5 ", "2024-03-05 00:00:00", "2024-03-05T00:00"]
     check(judge, "date", dict.fromkeys(forms, day) | {"2024-02-29": date(2024, 2, 29), "": None})
 
 
@@ -190,14 +227,19 @@ def test_instants_are_stored_in_utc_and_are_of_shanghai_unless_they_say_otherwis
         "2025/3/1 10:00", "2025年3月1日 10:00:00", "20250301 10:00:00", "2025-03-01T10:00:00+0800", "2025-03-01T02:00:00.000000Z", "２０２５-03-01 10：00",
     ]  # fmt: skip
     check(judge, "instant", dict.fromkeys(forms, two) | {"2025-03-01": datetime(2025, 2, 28, 16), "": None})
-    check_refused(judge, "instant", ["2025-02-30T10:00:00", "2025-03-01T25:00:00", "2025-03-01T10:60:00", "10:00", "113/03/01 10:00", "2025-03-01T10:00:00 CST", "2025-03-01T10:00:00+99:00", "now"])
+    check_refused(
+        judge, "instant", ["2025-02-30T10:00:00", "2025-03-01T25:00:00", "2025-03-01T10:60:00", "10:00", "113/03/01 10:00", "now"]
+    )
+    check_refused(judge, "instant", ["2025-03-01T10:00:00 CST", "2025-03-01T10:00:00+99:00"])
 
 
 @settings(max_examples=20, deadline=None)
 @given(st.lists(st.tuples(st.datetimes(datetime(1950, 1, 1), datetime(2150, 1, 1)), st.integers(-14 * 4, 14 * 4)), min_size=1, max_size=40))
 def test_an_offset_moves_an_instant_to_utc(judge: Judge, moments: list[tuple[datetime, int]]) -> None:
     zoned = [moment.replace(tzinfo=timezone(timedelta(minutes=15 * quarter))) for moment, quarter in moments]
-    assert judge("instant", [moment.isoformat() for moment in zoned]) == [(moment.astimezone(UTC).replace(tzinfo=None), None) for moment in zoned]
+    assert judge("instant", [moment.isoformat() for moment in zoned]) == [
+        (moment.astimezone(UTC).replace(tzinfo=None), None) for moment in zoned
+    ]
 
 
 def test_booleans(judge: Judge) -> None:
@@ -252,7 +294,9 @@ def test_one_wrong_character_is_always_found(judge: Judge, shared_data: Path) ->
 def test_companies_abroad_carry_a_scheme(judge: Judge) -> None:
     abroad = ["lei:5493001KJTIIGC8Y1R12", "duns:150483782", "eutl:AT-1", "name:Glas GmbH & Co. KG"]
     check(judge, "text", {text: text for text in abroad}, identifier=True)
-    check_refused(judge, "text", ["lei:", "lei: ", "LEI 5493", "150483782", ":x", "1a:x", "91110000MA000000IO"], "identifier_check", identifier=True)
+    check_refused(
+        judge, "text", ["lei:", "lei: ", "LEI 5493", "150483782", ":x", "1a:x", "91110000MA000000IO"], "identifier_check", identifier=True
+    )
 
 
 def test_the_sql_check_character_agrees_with_the_standard(connection: duckdb.DuckDBPyConnection) -> None:
