@@ -19,7 +19,7 @@ from ingest.faults import FileRefused
 CONTRACTS = read_contracts()
 MakeShelf = Callable[..., Any]
 FEW = settings(
-    max_examples=6,
+    max_examples=4,
     deadline=None,
     phases=[Phase.explicit, Phase.reuse, Phase.generate],
     suppress_health_check=[HealthCheck.function_scoped_fixture],

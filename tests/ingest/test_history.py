@@ -68,7 +68,7 @@ DELIVERY = st.lists(st.tuples(st.integers(0, 9), st.integers(1, 2), st.sampled_f
 
 
 @settings(
-    max_examples=5,
+    max_examples=4,
     deadline=None,
     phases=[Phase.explicit, Phase.reuse, Phase.generate],
     suppress_health_check=[HealthCheck.function_scoped_fixture],

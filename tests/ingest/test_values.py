@@ -242,7 +242,7 @@ def test_an_offset_moves_an_instant_to_utc(judge: Judge, moments: list[tuple[dat
     ]
 
 
-def test_booleans(judge: Judge) -> None:
+def test_boolean_forms(judge: Judge) -> None:
     check(judge, "boolean", {"true": True, "FALSE": False, " True ": True, "": None})
     check_refused(judge, "boolean", ["1", "0", "yes", "是", "t"])
 
