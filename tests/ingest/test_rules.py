@@ -95,11 +95,11 @@ def overlapping(stored: list[dict[str, Any]], rows: list[dict[str, Any]], exclus
     return found
 
 
-SPAN = st.tuples(st.sampled_from("abc"), st.integers(0, 60), st.one_of(st.none(), st.integers(-3, 12)), st.sampled_from([1, 1, 1, -1]))
+SPAN = st.tuples(st.sampled_from("abc"), st.integers(0, 40), st.one_of(st.none(), st.integers(-3, 6)), st.sampled_from([1, 1, 1, -1]))
 
 
 @SLOW
-@given(st.lists(SPAN, min_size=1, max_size=40), st.booleans(), st.integers(0, 10))
+@given(st.lists(SPAN, min_size=12, max_size=40), st.booleans(), st.integers(0, 10))
 def test_overlap_is_first_come_first_kept(
     make_shelf: MakeShelf, spans: list[tuple[str, int, int | None, int]], exclusive: bool, before: int
 ) -> None:
@@ -131,6 +131,18 @@ def test_a_validity_that_ends_where_the_next_begins_does_not_overlap(make_shelf:
     rows = [row(1, "2024-01-01", "2025-01-01"), row(2, "2025-01-01", "2026-01-01"), row(3, "2023-01-01", "2024-01-01")]
     assert make_shelf({"span": span_contract(True)}).deliver("span", to_csv(rows)).counts["accepted"] == 3
     assert faulty_rows(make_shelf({"span": span_contract(False)}).deliver("span", to_csv(rows)), "overlap") == {2, 3}
+    rows.append(row(4, "2025-06-01", "2025-07-01"))  # one that does overlap, so that the whole group is looked at
+    assert faulty_rows(make_shelf({"span": span_contract(True)}).deliver("span", to_csv(rows)), "overlap") == {4}
+
+
+def test_a_row_that_repeats_a_refused_row_is_refused_with_it(make_shelf: MakeShelf) -> None:
+    def row(number: int, start: str) -> dict[str, Any]:
+        return {"span_id": number, "place": "a", "starts_on": start, "ends_on": "2025-01-01", "weight": 1}
+
+    rows = [row(1, "2024-01-01"), row(2, "2024-06-01"), row(2, "2024-06-01"), row(1, "2024-01-01")]
+    prepared = make_shelf({"span": span_contract(True)}).deliver("span", to_csv(rows))
+    assert pq.read_table(prepared.verdicts)["verdict"].to_pylist() == ["accepted", "quarantined", "quarantined", "duplicate"]
+    assert faulty_rows(prepared, "overlap") == {2, 3}
 
 
 # A value lies within a ratio of the median of its peers in force
