@@ -227,7 +227,10 @@ def _publish(
 ) -> dict[str, Any]:
     marts = mart_hashes(made.warehouse)
     content = hashlib.sha256(json.dumps({name: mart["content_hash"] for name, mart in marts.items()}, sort_keys=True).encode()).hexdigest()
-    release_id = f"{made.rule_date.replace('-', '')}-{hashlib.sha256((digest + content).encode()).hexdigest()[:10]}"
+    # The parent counts: the same inputs again after another release (a clock set back and forth) make a release of their own, and the
+    # first one, which others may name as their parent, stays as it was.
+    origin = digest + content + (parent.name if parent else "")
+    release_id = f"{made.rule_date.replace('-', '')}-{hashlib.sha256(origin.encode()).hexdigest()[:10]}"
     manifest: dict[str, Any] = {
         "release_id": release_id,
         "parent_release_id": parent.name if parent else None,

@@ -199,16 +199,19 @@ def test_withdrawn_release_does_not_come_back_by_itself(after: Warehouse, reuse_
     assert manifest_in_force(after)["parent_release_id"] == restored
 
 
-def test_earlier_clock_again_makes_a_release_of_its_own(after: Warehouse, reuse_builds: Callable[[str], None]) -> None:
-    """A release that others name as their parent is never written again."""
-    parent = manifest_in_force(after)["parent_release_id"]
-    content = (after.settings.releases / parent / "manifest.json").read_bytes()
-    reuse_builds(FIRST)
-    outcome = release(after.settings, after.ledger, parse_instant(FIRST), Repeater())
-    assert outcome.status == "published"
-    assert outcome.release_id != parent
-    assert (after.settings.releases / parent / "manifest.json").read_bytes() == content
-    assert check_whole(after.data) == outcome.release_id
+def test_clock_set_back_and_forth_writes_no_release_a_second_time(after: Warehouse, reuse_builds: Callable[[str], None]) -> None:
+    """The same inputs again, after another release: what others name as their parent stays as it was."""
+    manifests = {
+        row["release_id"]: (after.settings.releases / row["release_id"] / "manifest.json").read_bytes() for row in after.ledger.releases()
+    }
+    for as_of in (FIRST, SECOND):
+        reuse_builds(as_of)
+        outcome = release(after.settings, after.ledger, parse_instant(as_of), Repeater())
+        assert outcome.status == "published"
+        assert outcome.release_id not in manifests
+        assert check_whole(after.data) == outcome.release_id
+    for release_id, content in manifests.items():
+        assert (after.settings.releases / release_id / "manifest.json").read_bytes() == content
 
 
 def test_only_the_last_releases_are_kept(after: Warehouse, reuse_builds: Callable[[str], None]) -> None:

@@ -1,0 +1,73 @@
+"""From nothing to two releases and a report, as the README says it: the real command, the real DAGs, the real gates."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from warehouse.release import mart_hashes
+
+ROOT = Path(__file__).resolve().parents[2]
+Run = Callable[..., subprocess.CompletedProcess[str]]
+ENTERPRISES = 120
+
+
+@pytest.mark.parametrize("target", sorted(set(re.findall(r"\bmake ([a-z-]+)", (ROOT / "README.md").read_text(encoding="utf-8")))))
+def test_make_target_of_the_readme_exists(target: str) -> None:
+    done = subprocess.run(["make", "-n", target], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.airflow
+@pytest.mark.xdist_group("end_to_end")
+def test_run_publishes_two_releases_and_then_nothing_new(tanlian: Run, tmp_path: Path) -> None:
+    data, started = tmp_path / "data", time.time()
+    done = tanlian(data, "run", "--enterprises", str(ENTERPRISES))
+    assert done.returncode == 0, done.stdout + done.stderr
+    releases = json.loads(tanlian(data, "--json", "releases").stdout)
+    assert [(row["status"], row["in_force"]) for row in releases] == [("published", False), ("published", True)]
+    assert releases[1]["parent_release_id"] == releases[0]["release_id"]
+    current = data / "releases" / "current"
+    manifest = json.loads((current / "manifest.json").read_text(encoding="utf-8"))
+    assert mart_hashes(current / "ministry.duckdb") == manifest["marts"]
+    check_counts(data, tanlian)
+    check_terminal(done.stdout, releases[1]["release_id"])
+    report = ROOT / "report.html"
+    assert report.stat().st_mtime >= started
+    assert releases[1]["release_id"] in report.read_text(encoding="utf-8")
+
+    again = tanlian(data, "run")
+    assert again.returncode == 0, again.stdout + again.stderr
+    assert "nothing new was delivered, nothing published" in again.stdout
+    assert json.loads(tanlian(data, "--json", "releases").stdout) == releases
+
+
+def check_counts(data: Path, tanlian: Run) -> None:
+    """Status, the release's own table and the demonstration's list of what it planted agree."""
+    truth = json.loads((data / "demonstration" / "truth.json").read_text(encoding="utf-8"))
+    told = {source["source"]: source for source in json.loads(tanlian(data, "--json", "status").stdout)["sources"]}
+    for source, counts in truth["sources"].items():
+        assert {name: told[source][name] for name in counts} == counts, source
+        assert told[source]["inbox"] == 0
+    with duckdb.connect(str(data / "releases" / "current" / "ministry.duckdb"), read_only=True) as connection:
+        rows = connection.execute("select source, accepted_count, quarantined_count from marts.release__sources").fetchall()
+        assert connection.execute("select is_demonstration from marts.release__summary").fetchall() == [(True,)]
+    assert {source: (accepted, quarantined) for source, accepted, quarantined in rows} == {
+        source: (counts["accepted"], counts["quarantined"]) for source, counts in truth["sources"].items()
+    }
+
+
+def check_terminal(said: str, release_id: str) -> None:
+    """The run ends with deliveries, gates, the release, five figures and what to do next."""
+    for words in ("Deliveries", "Gates", "Headline figures", release_id, "report.html", "make up", "tanlian deliver"):
+        assert words in said, words
+    figures = said[said.index("Headline figures") :]
+    assert len(re.findall(r"\b(?:footprint|ets)__\w+", figures)) >= 5
