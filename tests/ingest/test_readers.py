@@ -148,8 +148,8 @@ def test_a_separator_that_changes_half_way_loses_no_row_quietly() -> None:
 
 
 def test_a_gzip_bomb_is_refused_before_it_fills_the_memory() -> None:
-    bomb = gzip.compress(gzip.compress(b"0" * (200 << 20)) * 1)
-    inner = gzip.compress(b"0" * (200 << 20))
+    inner = gzip.compress(b"0" * (64 << 20))
+    bomb = gzip.compress(inner)
     assert len(inner) < 1 << 20
     tracemalloc.start()
     try:
@@ -159,7 +159,7 @@ def test_a_gzip_bomb_is_refused_before_it_fills_the_memory() -> None:
     finally:
         tracemalloc.stop()
     assert refused.value.code == "unsafe"
-    assert peak < 100 << 20
+    assert peak < 40 << 20
     with pytest.raises(FileRefused):
         read(bomb)
 
