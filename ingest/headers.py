@@ -64,7 +64,7 @@ def match_headers(contract: Contract, headers: list[str]) -> Headers:
         elif header != column and header not in contract.column(column).aliases:
             folded["header_form"] += 1
         if column is None:
-            unknown[position] = header
+            unknown[position] = header or f"column_{position + 1}"
         elif column in columns:
             raise _repeated(header)
         else:
