@@ -34,6 +34,6 @@ echo "安装 $name 环境到 $folder … / installing the $name environment into
 # The bytecode is compiled once here: where it is not kept, every start of a command pays for it (half of a dbt run).
 env -u PYTHONDONTWRITEBYTECODE "$uv" pip sync --quiet --compile-bytecode --python "$folder/bin/python" "$pins"
 if [ "$name" = pipeline ]; then
-    "$uv" pip install --quiet --no-deps --no-build-isolation --python "$folder/bin/python" --editable .
+    "$uv" pip install --quiet --no-deps --python "$folder/bin/python" --editable .
 fi
 echo "$wanted" >"$folder/.pins"
