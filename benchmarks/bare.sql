@@ -1,7 +1,8 @@
 -- The marts of a release in plain DuckDB: text in, the same columns out. No gates, no history, no lineage, no fixed order of addition.
--- `landed` is the folder of Parquet files that bare.py wrote; unit, activity, product_catalogue, province and trading_day are registered.
+-- `landed` is the folder of Parquet files that bare.py wrote. unit, activity, product_catalogue, province and trading_day are registered.
+-- What only leads to a mart is a temporary table: written to the file, it would take a third longer and flatter the pipeline.
 
-create table disclosure as
+create temp table disclosure as
 with newest as (
     select *
     from read_parquet(getvariable('landed') || '/product_footprint/*.parquet')
@@ -25,7 +26,7 @@ left join product_catalogue as p using (product_code)
 left join unit as own_unit on own_unit.unit = f.declared_unit
 left join unit as catalogue_unit on catalogue_unit.unit = p.declared_unit and catalogue_unit.dimension = own_unit.dimension;
 
-create table line as
+create temp table line as
 select
     l.disclosure_id, l.activity_code, l.geography_code, l.supplier_disclosure_id, d.period_end, u.dimension,
     cast(l.quantity as double) * u.factor_to_base * d.unit_ratio as base_quantity
@@ -33,7 +34,7 @@ from read_parquet(getvariable('landed') || '/footprint_activity/*.parquet') as l
 join disclosure as d on d.disclosure_id = l.disclosure_id and d.revision = cast(l.revision as bigint)
 left join unit as u on u.unit = l.unit;
 
-create table factor_choice as
+create temp table factor_choice as
 with factor as (
     select
         f.activity_code, f.geography_code, f.edition, u.dimension,
@@ -98,26 +99,24 @@ select
     is_verified
 from judged;
 
-create table cell_row as
-select * replace (coalesce(province_code, '000000') as province_code)
+create temp table cell_row as
+select product_code, boundary, gwp_set, reporting_year, province_code, enterprise_id, declared_kg_co2e, output_quantity, primary_data_share, is_verified
 from disclosure
 where province_code is not null
 union all
-select * replace ('000000' as province_code)
+select product_code, boundary, gwp_set, reporting_year, '000000' as province_code, enterprise_id, declared_kg_co2e, output_quantity, primary_data_share, is_verified
 from disclosure;
 
-create table cell as
+create temp table cell as
 select
     product_code, boundary, gwp_set, reporting_year, province_code,
-    any_value(product_name_zh) as product_name_zh, any_value(product_name_en) as product_name_en,
-    any_value(declared_unit) as declared_unit,
     count(*) as disclosure_count,
     count(distinct enterprise_id) as enterprise_count,
     sum(output_quantity) as output_quantity,
     sum(declared_kg_co2e * output_quantity) / nullif(sum(output_quantity), 0) as weighted_mean_kg_co2e,
     avg(declared_kg_co2e) as mean_kg_co2e,
     stddev_samp(declared_kg_co2e) as stddev_kg_co2e,
-    quantile_cont(declared_kg_co2e, [0.1, 0.25, 0.5, 0.75, 0.9]) as p,
+    quantile_cont(declared_kg_co2e, [0.1, 0.25, 0.5, 0.75, 0.9]) as q,
     sum(declared_kg_co2e * output_quantity) / 1000 as total_t_co2e,
     sum(output_quantity) filter (where is_verified) as verified_quantity,
     sum(coalesce(primary_data_share, 0) * output_quantity) as primary_quantity
@@ -169,10 +168,10 @@ split as (
     group by c.product_code, c.boundary, c.gwp_set, c.reporting_year, c.province_code
 )
 select
-    c.product_code, c.boundary, c.gwp_set, c.reporting_year, c.province_code, c.product_name_zh, c.product_name_en,
-    province.name_zh as province_name_zh, province.name_en as province_name_en, c.declared_unit,
+    c.product_code, c.boundary, c.gwp_set, c.reporting_year, c.province_code,
+    p.name_zh as product_name_zh, p.name_en as product_name_en, province.name_zh as province_name_zh, province.name_en as province_name_en, p.declared_unit,
     c.disclosure_count, c.enterprise_count, c.output_quantity, c.weighted_mean_kg_co2e, c.mean_kg_co2e, c.stddev_kg_co2e,
-    c.p[1] as p10_kg_co2e, c.p[2] as p25_kg_co2e, c.p[3] as p50_kg_co2e, c.p[4] as p75_kg_co2e, c.p[5] as p90_kg_co2e,
+    c.q[1] as p10_kg_co2e, c.q[2] as p25_kg_co2e, c.q[3] as p50_kg_co2e, c.q[4] as p75_kg_co2e, c.q[5] as p90_kg_co2e,
     c.total_t_co2e,
     coalesce(c.verified_quantity, 0) / nullif(c.output_quantity, 0) as verified_share,
     c.primary_quantity / nullif(c.output_quantity, 0) as primary_data_share,
@@ -180,6 +179,7 @@ select
 from cell as c
 left join change using (product_code, boundary, gwp_set, reporting_year, province_code)
 left join split using (product_code, boundary, gwp_set, reporting_year, province_code)
+left join product_catalogue as p using (product_code)
 left join province using (province_code);
 
 create table footprint__benchmarks_by_year as
@@ -215,7 +215,7 @@ select
 from disclosure as d
 join footprint__benchmarks_by_year as b using (product_code, boundary, gwp_set, reporting_year);
 
-create table quote as
+create temp table quote as
 select
     market, instrument, trade_method, cast(trade_date as date) as trade_date,
     cast(high_cny_per_t as decimal(28, 8)) as high_cny_per_t, cast(low_cny_per_t as decimal(28, 8)) as low_cny_per_t,

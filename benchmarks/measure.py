@@ -1,10 +1,9 @@
-"""Measure one size: both sides by turns, the median of the repetitions, and what a run costs when nothing is new."""
+"""Measure one size: both sides by turns, the run of median length, and what a run costs when nothing is new."""
 
 from __future__ import annotations
 
 import json
 import shutil
-import statistics
 import sys
 from collections.abc import Callable
 from dataclasses import asdict
@@ -50,16 +49,19 @@ def _size_of(folder: Path) -> int:
     return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
 
 
-def median_of(results: list[Any]) -> Any:
-    """Number by number the median of results of the same shape; of anything else the first."""
-    first = results[0]
-    if isinstance(first, dict):
-        return {name: median_of([result[name] for result in results]) for name in first}
-    if isinstance(first, float):
-        return round(statistics.median(results), 4)
-    if isinstance(first, int) and not isinstance(first, bool):
-        return int(statistics.median(results))
-    return first
+def take_median(results: list[Result]) -> Result:
+    """The run of median length, whole, so that its stages add up; beside it the length of every run."""
+    by_length = sorted(results, key=lambda result: result["whole"]["wall"])
+    return by_length[(len(by_length) - 1) // 2] | {"runs": [result["whole"] for result in results]}
+
+
+def round_numbers(value: Any) -> Any:
+    """Tenths of milliseconds are noise."""
+    if isinstance(value, dict):
+        return {name: round_numbers(part) for name, part in value.items()}
+    if isinstance(value, list):
+        return [round_numbers(part) for part in value]
+    return round(value, 4) if isinstance(value, float) else value
 
 
 def measure_size(lines: int, repeats: int, work: Path, say: Say) -> Result:
@@ -81,7 +83,7 @@ def measure_size(lines: int, repeats: int, work: Path, say: Say) -> Result:
         "disclosure_count": world.disclosure_count,
         "inbox_bytes": _size_of(world.first / "inbox"),
         "repeats": repeats,
-        **{name: median_of(found) for name, found in results.items()},
+        **{name: round_numbers(take_median(found)) for name, found in results.items()},
     }
     shutil.rmtree(work / "world")
     return measured

@@ -16,7 +16,7 @@ from benchmarks import __main__ as command
 from benchmarks import table, wording
 from benchmarks.child import ChildFailed, run_child
 from benchmarks.compare import compare, stage_parts
-from benchmarks.measure import median_of
+from benchmarks.measure import round_numbers, take_median
 from benchmarks.plot import draw
 
 PIPELINE = ("gate_start", "landing_gates", "landing", "dbt", "marts_gates", "publish")
@@ -49,9 +49,13 @@ def document() -> dict[str, Any]:
     return {"date": "2026-01-02", "code_version": "v", "machine": machine, "load_before": 1.0, "load_after": 1.0, "sizes": sizes}
 
 
-def test_median_goes_through_every_number_and_keeps_the_rest() -> None:
-    results = [{"a": {"wall": wall}, "n": count, "who": "x", "ok": True} for wall, count in ((3.0, 5), (1.0, 9), (2.0, 7))]
-    assert median_of(results) == {"a": {"wall": 2.0}, "n": 7, "who": "x", "ok": True}
+def test_run_of_median_length_is_told_whole() -> None:
+    results = [{"whole": {"wall": wall, "cpu": 1.0}, "stages": {"a": {"wall": wall / 3}}} for wall in (3.0, 1.0, 2.0)]
+    taken = round_numbers(take_median(results))
+    assert taken["whole"]["wall"] == 2.0 and taken["stages"] == {"a": {"wall": 0.6667}}
+    assert [run["wall"] for run in taken["runs"]] == [3.0, 1.0, 2.0]
+    assert take_median(results[:1])["whole"]["wall"] == 3.0
+    assert take_median(results[:2])["whole"]["wall"] == 1.0
 
 
 def test_ratios_divide_like_by_like() -> None:
