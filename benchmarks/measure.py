@@ -28,13 +28,14 @@ def _measured(run: Run) -> Result:
 
 def measure_bare(world: World, out: Path) -> Result:
     run = run_child([sys.executable, "-m", "benchmarks.bare", str(world.first), str(out)])
-    return json.loads(run.said) | _measured(run)
+    result: Result = json.loads(run.said) | _measured(run)
+    return result
 
 
 def measure_pipeline(world: World, data: Path) -> Result:
     """The pipeline from an empty data directory to a release, then the two commands again, each from its start, with nothing to do."""
     run = run_child([sys.executable, "-m", "benchmarks.pipeline", str(world.first), str(data)])
-    result = json.loads(run.said) | _measured(run)
+    result: Result = json.loads(run.said) | _measured(run)
     tanlian = [str(Path(sys.executable).with_name("tanlian")), "--json", "--as-of", result["as_of"]]
     environment = {"TANLIAN_DATA": str(data), "TANLIAN_THREADS": str(THREADS), "TANLIAN_LANG": "en"}
     landed = run_child([*tanlian, "land"], environment)

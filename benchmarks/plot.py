@@ -35,7 +35,7 @@ def _sizes(document: dict[str, Any]) -> list[str]:
     return [f"{size['lines']:,}" for size in document["sizes"]]
 
 
-def _ratio_panel(document: dict[str, Any], measure: str, lang: str, top: float) -> alt.LayerChart:
+def _ratio_panel(document: dict[str, Any], measure: str, lang: str, top: float) -> Any:
     lines = [(size, line) for size in document["sizes"] for line in compare(size) if line.measure == measure]
     rows = [{"lines": f"{size['lines']:,}", "ratio": line.ratio, "label": write_ratio(line.ratio)} for size, line in lines]
     across = alt.X("lines:O", sort=_sizes(document), title=None, axis=alt.Axis(labelAngle=0, domain=False, ticks=False))
@@ -58,7 +58,7 @@ def _ratio_panel(document: dict[str, Any], measure: str, lang: str, top: float) 
     return alt.layer(*layers).properties(width=190, height=118, title=alt.TitleParams(say(measure, lang), fontSize=11, fontWeight="normal"))
 
 
-def _ratios(document: dict[str, Any], lang: str) -> alt.VConcatChart:
+def _ratios(document: dict[str, Any], lang: str) -> Any:
     """A panel per measure on one scale: four lines in one panel would cover each other's labels."""
     largest = max(line.ratio or 0 for size in document["sizes"] for line in compare(size) if line.measure in MEASURES)
     panels = [_ratio_panel(document, measure, lang, max(10.0, largest * 2)) for measure in MEASURES]
