@@ -104,7 +104,7 @@ def test_page_holds_the_newest_figures_that_are_kept() -> None:
 def test_plot_shows_ratios_and_every_stage(lang: str, tmp_path: Path, document: dict[str, Any]) -> None:
     draw(document, lang, tmp_path / "plot.svg")
     drawn = (tmp_path / "plot.svg").read_text(encoding="utf-8")
-    assert "7.6×" in drawn and wording.say("plot.ratio", lang) in drawn
+    assert "7.60×" in drawn and wording.say("plot.ratio", lang) in drawn
     assert all(wording.say(f"stage.{name}", lang) in drawn for name in (*PIPELINE, "read_and_write", "marts"))
 
 
