@@ -120,7 +120,7 @@ def read_thresholds(path: Path = THRESHOLDS) -> Mapping[str, tuple[Threshold, ..
     Raises:
         ThresholdError: an entry is not complete in both languages, or not known.
     """
-    document = yaml.safe_load(path.read_text(encoding="utf-8"))
+    document = yaml.load(path.read_bytes(), Loader=yaml.CSafeLoader)
     found: dict[str, tuple[Threshold, ...]] = {}
     for suite, items in document.items():
         entries = tuple(_read_entry(item, suite) for item in items or ())

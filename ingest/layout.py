@@ -67,7 +67,7 @@ class Mapped:
 
 def read_layout(path: Path) -> Layout:
     """Read one layout file; unknown keys are refused."""
-    document = yaml.safe_load(path.read_text(encoding="utf-8"))
+    document = yaml.load(path.read_bytes(), Loader=yaml.CSafeLoader)
     unknown = set(document) - _KEYS
     if unknown or document.get("layout") != path.stem:
         raise LayoutError(f"{path.name}: unknown keys {sorted(unknown)}, or a name that is not the file's")

@@ -43,7 +43,7 @@ class ReferenceLists:
 
     @cached_property
     def types(self) -> dict[str, dict[str, str]]:
-        document: dict[str, Any] = yaml.safe_load((self.seeds / TYPES_FILE).read_text(encoding="utf-8"))
+        document: dict[str, Any] = yaml.load((self.seeds / TYPES_FILE).read_bytes(), Loader=yaml.CSafeLoader)
         return {seed["name"]: seed.get("config", {}).get("column_types", {}) for seed in document["seeds"]}
 
     @cached_property

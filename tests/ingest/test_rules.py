@@ -82,7 +82,7 @@ def overlapping(stored: list[dict[str, Any]], rows: list[dict[str, Any]], exclus
         end = date.max if row["ends_on"] is None else row["ends_on"] - timedelta(days=1 if exclusive else 0)
         return row["place"], row["starts_on"], end
 
-    kept = [days(row) for row in stored]
+    kept = [span for span in map(days, stored) if span[1] <= span[2]]
     found = set()
     for number, row in enumerate(rows, 1):
         place, start, end = days(row)

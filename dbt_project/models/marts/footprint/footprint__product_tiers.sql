@@ -12,9 +12,47 @@ tier_limits as (
     select * from {{ ref('int_footprint__tier_limits_dated') }}
 ),
 
+-- The tier is the first whose limit is not exceeded; beyond the last limit comes one tier more.
+limits as (
+    select
+        tier_limits.product_code,
+        tier_limits.boundary,
+        tier_limits.gwp_set,
+        tier_limits.reporting_year,
+        {{ ordered_list('tier_limits.upper_kg_co2e', 'tier_limits.tier') }} as upper_limits,
+        {{ ordered_list('tier_limits.tier', 'tier_limits.tier') }} as tiers,
+        max(tier_limits.tier) as last_tier
+    from tier_limits
+    group by
+        tier_limits.product_code,
+        tier_limits.boundary,
+        tier_limits.gwp_set,
+        tier_limits.reporting_year
+),
+
+cells as (
+    select
+        benchmarks.*,
+        limits.upper_limits,
+        limits.tiers,
+        limits.last_tier
+    from benchmarks
+    left join limits
+        on
+            benchmarks.product_code = limits.product_code
+            and benchmarks.boundary = limits.boundary
+            and benchmarks.gwp_set = limits.gwp_set
+            and benchmarks.reporting_year = limits.reporting_year
+),
+
 ranked as (
     select
         disclosures.disclosure_id,
+        disclosures.product_code,
+        disclosures.boundary,
+        disclosures.gwp_set,
+        disclosures.reporting_year,
+        disclosures.declared_kg_co2e,
         rank() over (
             partition by disclosures.product_code, disclosures.boundary, disclosures.gwp_set, disclosures.reporting_year
             order by disclosures.declared_kg_co2e asc
@@ -22,52 +60,35 @@ ranked as (
     from disclosures
 ),
 
--- The tier is the first whose limit is not exceeded; beyond the last limit comes one tier more.
-tiered as (
-    select
-        disclosures.disclosure_id,
-        coalesce(
-            min(case when disclosures.declared_kg_co2e <= tier_limits.upper_kg_co2e then tier_limits.tier end),
-            max(tier_limits.tier) + 1
-        ) as tier
-    from disclosures
-    inner join tier_limits
-        on
-            disclosures.product_code = tier_limits.product_code
-            and disclosures.boundary = tier_limits.boundary
-            and disclosures.gwp_set = tier_limits.gwp_set
-            and disclosures.reporting_year = tier_limits.reporting_year
-    group by disclosures.disclosure_id
-),
-
 final as (
     select
-        disclosures.disclosure_id,
-        disclosures.product_code,
-        disclosures.boundary,
-        disclosures.gwp_set,
-        disclosures.reporting_year,
-        benchmarks.product_name_zh,
-        benchmarks.product_name_en,
-        benchmarks.declared_unit,
-        benchmarks.tier_basis,
-        disclosures.declared_kg_co2e,
-        cast(tiered.tier as bigint) as tier,
+        ranked.disclosure_id,
+        ranked.product_code,
+        ranked.boundary,
+        ranked.gwp_set,
+        ranked.reporting_year,
+        cells.product_name_zh,
+        cells.product_name_en,
+        cells.declared_unit,
+        cells.tier_basis,
+        ranked.declared_kg_co2e,
+        cast(
+            coalesce(
+                {{ item_of_first_limit('ranked.declared_kg_co2e', 'cells.upper_limits', 'cells.tiers') }},
+                cells.last_tier + 1
+            ) as bigint
+        ) as tier,
         case
-            when benchmarks.tier_basis = 'percentiles'
-                then ranked.cleaner_count / cast(benchmarks.disclosure_count as double)
+            when cells.tier_basis = 'percentiles'
+                then ranked.cleaner_count / cast(cells.disclosure_count as double)
         end as percentile_rank
-    from disclosures
-    inner join ranked
-        on disclosures.disclosure_id = ranked.disclosure_id
-    inner join benchmarks
+    from ranked
+    inner join cells
         on
-            disclosures.product_code = benchmarks.product_code
-            and disclosures.boundary = benchmarks.boundary
-            and disclosures.gwp_set = benchmarks.gwp_set
-            and disclosures.reporting_year = benchmarks.reporting_year
-    left join tiered
-        on disclosures.disclosure_id = tiered.disclosure_id
+            ranked.product_code = cells.product_code
+            and ranked.boundary = cells.boundary
+            and ranked.gwp_set = cells.gwp_set
+            and ranked.reporting_year = cells.reporting_year
 )
 
 select * from final
