@@ -32,12 +32,12 @@ SHOWN = 5e-5
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
     found = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     if found is None:
         pytest.fail("no chromium: apt-get install chromium fonts-noto-cjk")
     with sync_playwright() as play:
-        opened = play.chromium.launch(executable_path=found, args=FLAGS)
+        opened = play.chromium.launch(executable_path=found, args=FLAGS, env=os.environ | {"HOME": str(tmp_path_factory.mktemp("home"))})
         yield opened
         opened.close()
 
