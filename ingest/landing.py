@@ -29,6 +29,7 @@ from ingest.rules import Stored
 from ingest.values import type_rows
 
 SHOWN_FAULTS = 50
+_MOST_STRETCHES = 1000
 
 
 @dataclass(frozen=True)
@@ -193,6 +194,19 @@ def prepare(
     return _written(work, contract, delivery, raw, mapped, typed.table, extra, judgement, quarantine, normalised)
 
 
+def _without(table: pa.Table, places: pa.Array) -> pa.Table:
+    """A table less some rows. Where these are few, what stays is the stretches between them, and nothing is copied."""
+    if not len(places):
+        return table
+    if len(places) > _MOST_STRETCHES:
+        kept = np.ones(table.num_rows, dtype=bool)
+        kept[places.to_numpy()] = False
+        return table.filter(pa.array(kept))
+    ends = [*places.to_pylist(), table.num_rows]
+    starts = [0, *(place + 1 for place in ends[:-1])]
+    return pa.concat_tables([table.slice(start, end - start) for start, end in zip(starts, ends, strict=True)])
+
+
 def _written(
     work: Path,
     contract: Contract,
@@ -209,8 +223,7 @@ def _written(
     for name, values in _lineage(delivery, mapped.row_numbers, extra).items():
         full = full.append_column(name, values)
     waiting_rows = full.take(judgement.records("waiting"))
-    places = judgement.records("accepted")
-    accepted = full if len(places) == full.num_rows else full.take(places)
+    accepted = _without(full, judgement.records("duplicate", "quarantined", "waiting"))
     counts = {name: judgement.count(name) for name in ("accepted", "duplicate", "quarantined", "waiting")}
     counts["quarantined"] += counts["waiting"]
     counts["received"] = mapped.record_count
