@@ -187,6 +187,8 @@ def check_bad(shelf: Shelf, case: BadCase, count: Callable[[Path], int]) -> Prep
     return prepared
 
 
+# One worker: the last word on the fixtures is said by what all of them were seen to do.
+pytestmark = pytest.mark.xdist_group("fixtures")
 LANDED: dict[Path, list[dict[str, Any]]] = {}
 BROKEN: dict[str, set[str]] = {}
 
