@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import shutil
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -63,7 +63,6 @@ class Prepared:
     notes: dict[str, str]
     unknown_columns: list[str]
     file_rows: int = 0
-    extra: dict[str, Any] = field(default_factory=dict)
 
 
 def _constant(text: str, count: int) -> pa.Array:
@@ -176,7 +175,7 @@ def prepare(
         FileRefused: nothing of the file can land; says why in both languages.
     """
     raw = read(data)
-    with duckdb.connect(config={"enable_external_access": True}) as con:
+    with duckdb.connect() as con:
         con.execute(f"set temp_directory = '{str(work).replace(chr(39), chr(39) * 2)}/spill'")
         reference.load(con)
         mapped = layouts.map_cells(con, contract, raw, delivery.layout)
@@ -274,14 +273,6 @@ def settle_waiting(
         )
         judgement = judge(con, contract, contracts, numbered, none, stored, received_at)
     return rows, judgement.verdicts, judgement.faults
-
-
-def empty_landing(contract: Contract) -> pa.Schema:
-    """The schema of a landed row, for checks."""
-    with duckdb.connect() as con:
-        columns = ", ".join(f'cast(null as {kind}) as "{name}"' for name, kind in contract.landing_types().items())
-        schema: pa.Schema = con.execute(f"select {columns} where false").to_arrow_table().schema
-    return schema
 
 
 def clear(work: Path) -> None:

@@ -8,7 +8,7 @@ through the same folding, typing and rules as any delivery. What a layout maps s
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -62,7 +62,6 @@ class Mapped:
     unknown: dict[int, str]
     folded: Counter[str]
     layout: str | None = None
-    notes: dict[str, str] = field(default_factory=dict)
 
 
 def read_layout(path: Path) -> Layout:
