@@ -26,6 +26,7 @@ from warehouse.ledger import Ledger
 from warehouse.settings import ROOT, Settings, china_day, utc_now
 
 PROJECT = ROOT / "dbt_project"
+PROJECT_PARTS = ("dbt_project.yml", "profiles.yml", "macros", "models", "tests")
 
 
 class BuildError(RuntimeError):
@@ -52,12 +53,19 @@ class Build:
     seconds: float
 
 
-def overlay_seeds(reference: ReferenceLists, into: Path) -> Path:
-    """Copy the lists in force into a folder for dbt. Always a copy: dbt may write beside the seeds it reads."""
-    into.mkdir(parents=True)
+def lay_out_project(reference: ReferenceLists, into: Path) -> Path:
+    """The dbt project as a build runs it: the checkout's models by links, and the lists in force as its seeds.
+
+    The seeds are copied to where the project expects them. Given as a path that leaves the project, dbt joins that path to its own
+    target folder and writes beside the build, or over the seeds, depending on how deep the checkout lies.
+    """
+    seeds = into / "seeds"
+    seeds.mkdir(parents=True)
+    for name in PROJECT_PARTS:
+        (into / name).symlink_to(PROJECT / name)
     for name, path in reference.files.items():
-        shutil.copyfile(path, into / f"{name}.csv")
-    shutil.copyfile(SEEDS / TYPES_FILE, into / TYPES_FILE)
+        shutil.copyfile(path, seeds / f"{name}.csv")
+    shutil.copyfile(SEEDS / TYPES_FILE, seeds / TYPES_FILE)
     return into
 
 
@@ -74,7 +82,6 @@ def create_landing_views(warehouse: Path, contracts: dict[str, Contract], settin
 def _dbt_environment(settings: Settings, folder: Path, warehouse: Path) -> dict[str, str]:
     return os.environ | {
         "TANLIAN_WAREHOUSE": str(warehouse),
-        "TANLIAN_SEEDS": os.path.relpath(folder / "seeds", PROJECT),
         "TANLIAN_THREADS": str(settings.threads),
         "TANLIAN_DBT_TARGET": str(folder / "target"),
         "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
@@ -87,15 +94,15 @@ def _run_dbt(settings: Settings, folder: Path, warehouse: Path, as_of: datetime,
     command = [
         str(Path(sys.executable).with_name("dbt")),
         "build",
-        "--project-dir", str(PROJECT),
-        "--profiles-dir", str(PROJECT),
+        "--project-dir", str(folder / "project"),
+        "--profiles-dir", str(folder / "project"),
         "--vars", clocks,
         "--exclude-resource-type", "unit_test",
         "--log-path", str(folder / "logs"),
         "--no-use-colors",
     ]  # fmt: skip
     with subprocess.Popen(
-        command, cwd=PROJECT, env=_dbt_environment(settings, folder, warehouse), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        command, cwd=folder / "project", env=_dbt_environment(settings, folder, warehouse), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     ) as process:
         lines = []
         for line in process.stdout or ():
@@ -133,7 +140,7 @@ def build(settings: Settings, ledger: Ledger, as_of: datetime | None = None, say
     build_id = f"{started:%Y%m%dT%H%M%S%f}"
     folder = settings.builds / build_id
     folder.mkdir(parents=True)
-    overlay_seeds(ReferenceLists(overlay=settings.reference), folder / "seeds")
+    lay_out_project(ReferenceLists(overlay=settings.reference), folder / "project")
     warehouse = folder / "warehouse.duckdb"
     create_landing_views(warehouse, read_contracts(), settings, ledger, moment)
     partial = settings.builds / "partial_parse.msgpack"

@@ -2,7 +2,6 @@
 
 import functools
 import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -12,6 +11,9 @@ from pathlib import Path
 import duckdb
 import pytest
 import yaml
+
+from ingest.reference import ReferenceLists
+from warehouse.build import lay_out_project
 
 ROOT = Path(__file__).resolve().parents[2]
 PROJECT = ROOT / "dbt_project"
@@ -93,26 +95,15 @@ def select_landed(source: str, columns: dict[str, str], shuffled: bool) -> str:
     )
 
 
-def copy_seeds(seeds: Path, world: Path | None) -> Path:
-    """The project's seeds, with a world's CSVs over them; a copy, because dbt must never write beside the originals."""
-    shutil.copytree(PROJECT / "seeds", seeds, ignore=shutil.ignore_patterns("*.py", "__pycache__"))
-    if world is not None:
-        ours = {path.name: path for path in seeds.rglob("*.csv")}
-        for theirs in (world / "seeds").glob("*.csv"):
-            shutil.copyfile(theirs, ours.get(theirs.name, seeds / theirs.name))
-    return seeds
-
-
-def run_dbt(scratch: Path, warehouse: Path, seeds: Path, threads: int, *arguments: str) -> Build:
+def run_dbt(scratch: Path, warehouse: Path, project: Path, threads: int, *arguments: str) -> Build:
     """`dbt` as a subprocess on one warehouse file, all it writes kept below `scratch`."""
     environment = os.environ | {
         "TANLIAN_WAREHOUSE": str(warehouse),
-        "TANLIAN_SEEDS": os.path.relpath(seeds, PROJECT),
         "TANLIAN_THREADS": str(threads),
         "TANLIAN_DBT_TARGET": str(scratch / "target"),
         "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
     }
-    command = [str(Path(sys.executable).parent / "dbt"), *arguments, "--project-dir", str(PROJECT), "--profiles-dir", str(PROJECT)]
+    command = [str(Path(sys.executable).parent / "dbt"), *arguments, "--project-dir", str(project), "--profiles-dir", str(project)]
     command += ["--log-path", str(scratch / "logs"), "--vars", yaml.safe_dump(CLOCK, default_flow_style=True).strip()]
     done = subprocess.run(command, env=environment, cwd=scratch, capture_output=True, text=True, check=False, timeout=300)
     return Build(warehouse, done.returncode, done.stdout + done.stderr)
@@ -125,7 +116,8 @@ def build_warehouse(scratch: Path, world: Path | None, threads: int, *arguments:
         create_empty_landing(warehouse)
     else:
         create_world_landing(warehouse, world, shuffled)
-    return run_dbt(scratch, warehouse, copy_seeds(scratch / "seeds", world), threads, "build", *arguments)
+    project = lay_out_project(ReferenceLists(overlay=world / "seeds" if world is not None else None), scratch / "project")
+    return run_dbt(scratch, warehouse, project, threads, "build", *arguments)
 
 
 @pytest.fixture(scope="session", name="run_dbt")

@@ -63,7 +63,7 @@ def failed_tests(
     with duckdb.connect(str(warehouse)) as connection:
         for fault in FAULTS:
             connection.execute(fault)
-    done = run_dbt(scratch, warehouse, sound.parent / "seeds", 2, "test", "--exclude-resource-type", "unit_test")
+    done = run_dbt(scratch, warehouse, sound.parent / "project", 2, "test", "--exclude-resource-type", "unit_test")
     assert done.returncode == 1, done.output  # type: ignore[attr-defined]
     results = json.loads((scratch / "target" / "run_results.json").read_text(encoding="utf-8"))["results"]
     assert not [result["unique_id"] for result in results if result["status"] == "error"]
