@@ -85,19 +85,18 @@ def decode(data: bytes) -> tuple[bytes, str]:
     return found, name
 
 
-def _has_quotes_below(data: bytes) -> bool:
-    """Whether a quote stands below the first line. Where none does, no cell holds a line break and lines can be counted as they are."""
-    end = data.find(b"\n")
-    return end < 0 or data.find(b'"', end) >= 0 or data.count(b'"', 0, end) % 2 == 1
+def _count_plain_lines(data: bytes) -> int:
+    """Lines by their line ends alone, quotes and blank lines not looked at; -1 where line ends are mixed or are single returns."""
+    whole = np.frombuffer(data, dtype=np.uint8)
+    line_ends = sum(int(np.count_nonzero(whole[start : start + _COUNT_CHUNK] == 10)) for start in range(0, len(data), _COUNT_CHUNK))
+    returns = data.count(b"\r")
+    if returns and (returns != line_ends or data.count(b"\r\n") != line_ends):
+        return -1
+    return line_ends + (not data.endswith(b"\n"))
 
 
 def _count_lines(data: bytes) -> int:
     """Lines that are not empty, by line ends outside quotes; -1 where a quote stays open. Independent of the parser."""
-    if not _has_quotes_below(data) and not data.startswith((b"\n", b"\r")):
-        line_ends, returns = data.count(b"\n"), data.count(b"\r")
-        line_end = b"\r\n" if returns else b"\n"
-        if returns in (0, line_ends) and data.count(line_end) == line_ends and line_end * 2 not in data:
-            return line_ends + (not data.endswith(b"\n"))
     inside = np.uint8(0)
     count = 0
     content = False  # whether the current line has any byte
@@ -132,6 +131,53 @@ def _header(data: bytes) -> tuple[list[str], str]:
     return next((record for record in islice(records, 1000) if record), []), separator
 
 
+def _parse(data: bytes, columns: int, separator: str, breaks_in_cells: bool) -> pa.Table:
+    """Split by pyarrow's strict parser; the header line is row 0.
+
+    Raises:
+        pa.ArrowInvalid: ragged rows, or a quote that crosses the parser's blocks.
+    """
+    return pa_csv.read_csv(
+        pa.BufferReader(data),
+        read_options=pa_csv.ReadOptions(autogenerate_column_names=True, block_size=1 << 23 if breaks_in_cells else 1 << 21),
+        parse_options=pa_csv.ParseOptions(delimiter=separator, newlines_in_values=breaks_in_cells),
+        convert_options=pa_csv.ConvertOptions(
+            column_types={f"f{i}": pa.string() for i in range(columns)},
+            null_values=[],
+            strings_can_be_null=False,
+            quoted_strings_can_be_null=False,
+        ),
+    )
+
+
+def _split(data: bytes, columns: int, separator: str) -> pa.Table:
+    """Rows of all-text cells, counted independently of the parser.
+
+    Most files have as many line ends as rows, so that no cell holds a line break and no line is blank: the parser works in parallel
+    and the line ends are the second count. Anything else is parsed again with quotes followed throughout.
+    """
+    plain_lines = _count_plain_lines(data)
+    if plain_lines > 0:
+        try:
+            table = _parse(data, columns, separator, breaks_in_cells=False)
+            if table.num_rows == plain_lines:
+                return table
+        except (pa.ArrowInvalid, pa.ArrowKeyError):
+            pass  # said below, of the slower way, if it still holds
+    try:
+        table = _parse(data, columns, separator, breaks_in_cells=True)
+    except (pa.ArrowInvalid, pa.ArrowKeyError) as error:
+        reason = str(error).splitlines()[0][:200]
+        raise unreadable(f"各行的列数应一致（{reason}）。", f"Every row should have as many cells as the header ({reason}).") from error
+    lines = _count_lines(data)
+    if lines != table.num_rows and _count_records(data, separator) != table.num_rows:
+        raise unreadable(
+            f"两种方式数出的行数不一致（{table.num_rows} 与 {lines}）：可能有未闭合的引号。",
+            f"Two ways of counting disagree on the rows ({table.num_rows} and {lines}): a quote may be left open.",
+        )
+    return table
+
+
 def read(data: bytes) -> RawTable:
     """Split delimited text into all-text columns.
 
@@ -144,27 +190,7 @@ def read(data: bytes) -> RawTable:
         raise unreadable("文件只有空行。", "The file has only blank lines.")
     if b"\n" not in data and b"\r" not in data:  # the parser takes a line without an end for an empty file
         raise no_data_rows()
-    try:
-        table = pa_csv.read_csv(
-            pa.BufferReader(data),
-            read_options=pa_csv.ReadOptions(autogenerate_column_names=True, block_size=1 << 23),
-            parse_options=pa_csv.ParseOptions(delimiter=separator, newlines_in_values=_has_quotes_below(data)),
-            convert_options=pa_csv.ConvertOptions(
-                column_types={f"f{i}": pa.string() for i in range(len(headers))},
-                null_values=[],
-                strings_can_be_null=False,
-                quoted_strings_can_be_null=False,
-            ),
-        )
-    except (pa.ArrowInvalid, pa.ArrowKeyError) as error:
-        reason = str(error).splitlines()[0][:200]
-        raise unreadable(f"各行的列数应一致（{reason}）。", f"Every row should have as many cells as the header ({reason}).") from error
-    lines = _count_lines(data)
-    if lines != table.num_rows and _count_records(data, separator) != table.num_rows:
-        raise unreadable(
-            f"两种方式数出的行数不一致（{table.num_rows} 与 {lines}）：可能有未闭合的引号。",
-            f"Two ways of counting disagree on the rows ({table.num_rows} and {lines}): a quote may be left open.",
-        )
+    table = _split(data, len(headers), separator)
     if table.num_rows <= 1:
         raise no_data_rows()
     body = table.slice(1)
