@@ -47,7 +47,15 @@ LINEAGE_COLUMNS: dict[str, str] = {
 _COLUMN_PROPERTIES = {"titleZh", "aliases", "unit", "type", "identifier", "share", "list", "alsoAllowed", "notAllowed", "boundReason"}
 _SOURCE_PROPERTIES = {"titleZh", "titleEn", "history", "tolerance", "cadenceDays", "revisionColumn", "layoutFlags"}
 _RULE_PROPERTIES = {"messageZh", "messageEn", "reasonZh", "reasonEn", "citation"}
-_RULE_KINDS = {"predicate", "reference", "no_overlap", "peer_ratio"}
+# Kind of rule -> what its implementation must say, and what it may. A predicate also names the figures that its expression uses.
+_RULE_KINDS: dict[str, tuple[set[str], set[str]]] = {
+    "predicate": ({"violated"}, {"lookups", "shows"}),
+    "reference": ({"source", "match"}, {"waits"}),
+    "no_overlap": ({"by", "start", "end"}, {"end_is_exclusive"}),
+    "peer_ratio": ({"value", "by", "ratio", "at_least"}, {"side", "in_force_by", "in_force_order", "lookups"}),
+    "balance": ({"source", "match", "amount", "limit"}, set()),
+}
+_SIDES = ("both", "upper")
 
 
 class ContractError(ValueError):
@@ -156,7 +164,10 @@ class Contract:
 
     def references(self) -> set[str]:
         """The sources whose rows this contract's rules ask for."""
-        return {rule.parameters["source"] for rule in self.rules if rule.kind == "reference"}
+        asked = [rule.parameters for rule in self.rules] + [
+            lookup for rule in self.rules for lookup in rule.parameters.get("lookups", {}).values()
+        ]
+        return {parameters["source"] for parameters in asked if "source" in parameters}
 
 
 def _properties(items: list[CustomProperty] | None, allowed: set[str], where: str) -> dict[str, Any]:
@@ -218,6 +229,22 @@ def _column(item: SchemaProperty, where: str) -> Column:
     )
 
 
+def _check_implementation(kind: str, parameters: Mapping[str, Any], where: str) -> None:
+    needed, optional = _RULE_KINDS[kind]
+    missing = sorted(needed - set(parameters))
+    figures = {name for name, value in parameters.items() if kind == "predicate" and isinstance(value, int | float)}
+    unknown = sorted(set(parameters) - needed - optional - figures)
+    if missing or unknown:
+        raise ContractError(
+            f"{where}: a {kind} rule needs {', '.join(sorted(needed))}; missing {missing}, unknown {unknown} (a figure is a number: 1.0e-9, not 1e-9)"
+        )
+    if parameters.get("side", "both") not in _SIDES:
+        raise ContractError(f"{where}: side must be one of {', '.join(_SIDES)}")
+    for alias, lookup in parameters.get("lookups", {}).items():
+        if not lookup.get("match") or set(lookup) not in ({"list", "match"}, {"list", "match", "previous"}, {"source", "match"}):
+            raise ContractError(f"{where}: lookup {alias} needs match, and either list (and perhaps previous) or source")
+
+
 def _rule(item: DataQuality, names: set[str], where: str) -> Rule:
     where = f"{where}: rule {item.name}"
     custom = _properties(item.customProperties, _RULE_PROPERTIES, where)
@@ -229,6 +256,7 @@ def _rule(item: DataQuality, names: set[str], where: str) -> Rule:
     columns = tuple(parameters.pop("columns", ()))
     if kind not in _RULE_KINDS:
         raise ContractError(f"{where}: unknown kind {kind}")
+    _check_implementation(kind, parameters, where)
     if not columns or set(columns) - names:
         raise ContractError(f"{where}: columns must be columns of the source, found {columns}")
     missing = {"messageZh", "messageEn", "reasonZh", "reasonEn"} - set(custom)
@@ -305,6 +333,9 @@ def read_contract(path: Path) -> Contract:
         raise ContractError(f"{where}: no primary key")
     if custom["history"] not in ("revisioned", "restated", "append"):
         raise ContractError(f"{where}: history must be revisioned, restated or append")
+    rules = tuple(_rule(item, names, where) for item in schema.quality or [])
+    if custom["history"] != "append" and any(rule.kind == "balance" for rule in rules):
+        raise ContractError(f"{where}: a balance needs the history append: what was drawn stays drawn")
     return Contract(
         source=source,
         version=standard.version or "0.0.0",
@@ -316,7 +347,7 @@ def read_contract(path: Path) -> Contract:
         cadence_days=int(custom.get("cadenceDays", 366)),
         key=tuple(name for _, name in keyed),
         columns=columns,
-        rules=tuple(_rule(item, names, where) for item in schema.quality or []),
+        rules=rules,
         revision_column=custom.get("revisionColumn"),
         layouts=tuple(sorted((path.parent / "layouts").glob("*.yaml"))),
         layout_flags=tuple(custom.get("layoutFlags", ())),

@@ -6,7 +6,8 @@ import duckdb
 import pyarrow as pa
 
 from ingest.contract import Contract
-from ingest.rules import Stored, parquet_relation, shown
+from ingest.lookups import Stored, parquet_relation
+from ingest.rules import shown
 
 
 def _same(columns: tuple[str, ...], left: str, right: str) -> str:

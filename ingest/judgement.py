@@ -12,17 +12,22 @@ import pyarrow.compute as pc
 
 from ingest.contract import Contract
 from ingest.history import conflict_faults, find_repeats
-from ingest.rules import FAULT_TYPES, Stored, predicate_faults, relation_faults
+from ingest.lookups import Landed, Stored
+from ingest.rules import FAULT_TYPES, predicate_faults, relation_faults
+from ingest.waivers import no_matches
 
 VERDICTS = ("accepted", "duplicate", "quarantined", "waiting")
 
 
 @dataclass(frozen=True)
 class Judgement:
-    """`verdicts`: _record, verdict (one row per candidate); `faults`: _record, code, column_name, value (one row per reason)."""
+    """`verdicts`: _record, verdict (one row per candidate); `faults`: _record, code, column_name, value (one row per reason);
+    `waived`: the faults that a waiver lifted, each with its waiver.
+    """
 
     verdicts: pa.Table
     faults: pa.Table
+    waived: pa.Table
 
     def count(self, verdict: str) -> int:
         return len(self.records(verdict))
@@ -38,6 +43,19 @@ class Judgement:
 def _fault_table(tables: list[pa.Table]) -> pa.Table:
     schema = pa.schema(list(FAULT_TYPES.items()))
     return pa.concat_tables([table.select(schema.names).cast(schema) for table in tables]).combine_chunks()
+
+
+def _lift(con: duckdb.DuckDBPyConnection, faults: pa.Table, waived: pa.Table) -> tuple[pa.Table, pa.Table]:
+    """The faults that stay, and those that a waiver lifts, with its name."""
+    if not waived.num_rows:
+        return faults, pa.schema([*FAULT_TYPES.items(), ("waiver", pa.string())]).empty_table()
+    con.register("found_faults", faults)
+    con.register("waived_rules", waived)
+    test = "on w._record = f._record and w.code = f.code"
+    lifted = con.execute(f"select f.*, w.waiver from found_faults f join waived_rules w {test}").to_arrow_table()
+    if not lifted.num_rows:
+        return faults, lifted
+    return _fault_table([con.execute(f"select f.* from found_faults f anti join waived_rules w {test}").to_arrow_table()]), lifted
 
 
 def _verdicts(count: int, repeated: pa.ChunkedArray, faulty: pa.ChunkedArray, waits: pa.ChunkedArray) -> pa.Table:
@@ -57,6 +75,7 @@ def judge(
     cell_faults: pa.Table,
     stored: Stored,
     received_at: datetime,
+    waived: pa.Table | None = None,
 ) -> Judgement:
     """Judge typed rows.
 
@@ -66,12 +85,15 @@ def judge(
         cell_faults: faults of single cells, found while typing.
         stored: the landing files of every source as they were before this delivery.
         received_at: UTC instant without zone; rules may ask whether something lies after it.
+        waived: _record, code, waiver: rules that a reviewed waiver lifts for a row.
     """
     con.register("candidate_rows", rows)
     received = f"timestamp '{received_at.isoformat(sep=' ')}'"
     con.execute(f"create or replace temp view candidates as select *, {received} as _received_at from candidate_rows")
     con.register("cell_faults", cell_faults)
-    own = _fault_table([cell_faults, predicate_faults(con, contract)])
+    landed = Landed(contracts, stored)
+    matches = waived if waived is not None else no_matches()
+    own, lifted = _lift(con, _fault_table([cell_faults, predicate_faults(con, contract, landed)]), matches)
     con.register("own_faults", own)
     con.execute("create or replace temp view sound as select * from candidates where _record not in (select _record from own_faults)")
     find_repeats(con, contract, stored)
@@ -80,13 +102,8 @@ def judge(
         "create or replace temp view typed_candidates as select * from candidates where _record not in (select _record from cell_faults) "
         "and _record not in (select _record from repeats)"
     )
-    con.execute(
-        "create or replace temp view unkeyed_candidates as select * from typed_candidates where _record not in (select _record from conflicts)"
-    )
-    con.execute(
-        "create or replace temp view good_candidates as select * from unkeyed_candidates where _record not in (select _record from own_faults)"
-    )
-    faults = _fault_table([own, conflicting, *relation_faults(con, contract, contracts, stored)])
+    related, lifted_later = _lift(con, _fault_table([own.slice(0, 0), *relation_faults(con, contract, landed)]), matches)
+    faults = _fault_table([own, conflicting, related])
     con.register("all_faults", faults)
     waiting = [rule.code for rule in contract.rules if rule.waits]
     listed = ", ".join(f"'{code}'" for code in waiting) or "''"
@@ -99,4 +116,4 @@ def judge(
     waits = con.execute(f"select _record from all_faults group by _record having bool_and(code in ({listed}))").to_arrow_table()["_record"]
     repeated = con.execute("select _record from repeats").to_arrow_table()["_record"]
     verdicts = _verdicts(rows.num_rows, repeated, faults["_record"], waits)
-    return Judgement(verdicts, faults)
+    return Judgement(verdicts, faults, pa.concat_tables([lifted, lifted_later.cast(lifted.schema)]))

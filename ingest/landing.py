@@ -5,8 +5,10 @@ Nothing here decides whether it does land: the gate does, and the ledger then li
 
 from __future__ import annotations
 
+import dataclasses
 import shutil
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -22,11 +24,12 @@ from ingest import layout as layouts
 from ingest.contract import Contract, Message
 from ingest.faults import FileRefused
 from ingest.judgement import Judgement, judge
+from ingest.lookups import Stored
 from ingest.messages import messages_table
 from ingest.readers import RawTable, read
 from ingest.reference import ReferenceLists
-from ingest.rules import Stored
 from ingest.values import type_rows
+from ingest.waivers import WAIVED_CODES, Waiver, held_faults, hold_waived, match_waivers, store_waived_cells, waived_codes
 
 SHOWN_FAULTS = 50
 _MOST_STRETCHES = 1000
@@ -104,7 +107,13 @@ def _take(columns: list[pa.ChunkedArray], rows: pa.Array) -> list[pa.ChunkedArra
 
 
 def _quarantine_table(
-    con: duckdb.DuckDBPyConnection, contract: Contract, delivery: Delivery, raw: RawTable, row_numbers: pa.Array, judgement: Judgement
+    con: duckdb.DuckDBPyConnection,
+    contract: Contract,
+    delivery: Delivery,
+    raw: RawTable,
+    row_numbers: pa.Array,
+    judgement: Judgement,
+    typed: pa.Table,
 ) -> pa.Table | None:
     kept = judgement.records("quarantined", "waiting")
     if not len(kept):
@@ -113,7 +122,9 @@ def _quarantine_table(
     places = pc.subtract(rows, 1)
     headers = [header or f"column_{i + 1}" for i, header in enumerate(raw.headers)]
     originals = _json_of(con, headers, _take(raw.columns, places))
-    con.register("kept", pa.table({"_record": pc.add(kept.cast(pa.int32()), 1), "_row_number": rows, "row": originals}))
+    # As typed, too: by it a row delivered again is known as the one that was refused, whatever form its cells had.
+    as_typed = _json_of(con, list(contract.names), [typed[name].take(kept) for name in contract.names])
+    con.register("kept", pa.table({"_record": pc.add(kept.cast(pa.int32()), 1), "_row_number": rows, "row": originals, "typed": as_typed}))
     con.register("verdict_rows", judgement.verdicts)
     pairs = zip(judgement.faults["code"].to_pylist(), judgement.faults["column_name"].to_pylist(), strict=True)
     con.register("messages", messages_table(contract, pairs))
@@ -121,14 +132,14 @@ def _quarantine_table(
     return con.execute(
         """
         select ? as _delivery_id, ? as _source_file, cast(? as timestamp) as _received_at, cast(? as bigint) as _sequence,
-            k._row_number, k._record, v.verdict, k.row,
+            k._row_number, k._record, v.verdict, k.row, k.typed,
             list({'code': f.code, 'column_name': f.column_name, 'value': f.value, 'message_zh': m.message_zh, 'message_en': m.message_en,
                 'reason_zh': m.reason_zh, 'reason_en': m.reason_en} order by f.code, f.column_name) as reasons
         from kept k
         join verdict_rows v on v._record = k._record
         join all_faults f on f._record = k._record
         join messages m on m.code = f.code and m.column_name = f.column_name
-        group by k._row_number, k._record, v.verdict, k.row
+        group by k._row_number, k._record, v.verdict, k.row, k.typed
         order by k._record
         """,
         [delivery.delivery_id, delivery.file, delivery.received_at, delivery.sequence],
@@ -163,6 +174,7 @@ def prepare(
     reference: ReferenceLists,
     stored: Stored,
     work: Path,
+    waivers: Sequence[Waiver] = (),
 ) -> Prepared:
     """Read, fold, type and judge one delivery.
 
@@ -170,6 +182,7 @@ def prepare(
         data: the file's bytes.
         stored: landing files of every source, as listed before this delivery.
         work: an empty folder to write into.
+        waivers: those in force; the rows they let through wait, to be landed by themselves directly afterwards.
 
     Raises:
         FileRefused: nothing of the file can land; says why in both languages.
@@ -179,12 +192,15 @@ def prepare(
         con.execute(f"set temp_directory = '{str(work).replace(chr(39), chr(39) * 2)}/spill'")
         reference.load(con)
         mapped = layouts.map_cells(con, contract, raw, delivery.layout)
-        typed = type_rows(con, contract, mapped.cells, mapped.record_count)
+        typed, matches, lifted = store_waived_cells(
+            con, contract, mapped.cells, type_rows(con, contract, mapped.cells, mapped.record_count), waivers
+        )
         rows = typed.table
         for name, flag in mapped.flags.items():
             rows = rows.append_column(name, flag)
-        judgement = judge(con, contract, contracts, rows, typed.faults, stored, delivery.received_at)
-        quarantine = _quarantine_table(con, contract, delivery, raw, mapped.row_numbers, judgement)
+        judged = judge(con, contract, contracts, rows, typed.faults, stored, delivery.received_at, matches)
+        judgement = hold_waived(dataclasses.replace(judged, waived=pa.concat_tables([judged.waived, lifted.cast(judged.waived.schema)])))
+        quarantine = _quarantine_table(con, contract, delivery, raw, mapped.row_numbers, judgement, typed.table)
         extra = pa.nulls(mapped.record_count, pa.string())
         if mapped.unknown:
             made = _json_of(con, list(mapped.unknown.values()), [raw.columns[i] for i in mapped.unknown])
@@ -221,7 +237,10 @@ def _written(
     full = typed.select(list(contract.names))
     for name, values in _lineage(delivery, mapped.row_numbers, extra).items():
         full = full.append_column(name, values)
-    waiting_rows = full.take(judgement.records("waiting"))
+    waiting = judgement.records("waiting")
+    waiting_rows = full.take(waiting)
+    if judgement.waived.num_rows:
+        waiting_rows = waiting_rows.append_column(WAIVED_CODES, waived_codes(judgement, pc.add(waiting, 1)))
     accepted = _without(full, judgement.records("duplicate", "quarantined", "waiting"))
     counts = {name: judgement.count(name) for name in ("accepted", "duplicate", "quarantined", "waiting")}
     counts["quarantined"] += counts["waiting"]
@@ -244,35 +263,38 @@ def _written(
     )
 
 
+@dataclass(frozen=True)
+class Settled:
+    """Rows that waited, judged again: as they were kept, their verdicts (`_record`, verdict; `_record` is the place in the rows,
+    from 1), their faults, and the faults that a waiver lifted (`_record`, code, …, waiver).
+    """
+
+    rows: pa.Table
+    verdicts: pa.Table
+    faults: pa.Table
+    waived: pa.Table
+
+
 def settle_waiting(
-    waiting: Path,
+    waiting: Path | pa.Table,
     contract: Contract,
     contracts: dict[str, Contract],
     reference: ReferenceLists,
     stored: Stored,
     received_at: datetime,
-) -> tuple[pa.Table, pa.Table, pa.Table]:
-    """Judge waiting rows again, after something they may have waited for has landed.
-
-    Returns:
-        The rows (landing columns), their verdicts (`_record`, verdict) and faults; `_record` is the place in the rows, from 1.
-    """
-    rows = pq.read_table(waiting)
+    waivers: Sequence[Waiver] = (),
+) -> Settled:
+    """Judge waiting rows again, after something they may have waited for has landed, or a waiver has been signed."""
+    rows = waiting if isinstance(waiting, pa.Table) else pq.read_table(waiting)
     numbered = rows.select(list(contract.names)).append_column("_record", pa.array(range(1, rows.num_rows + 1), pa.int32()))
     for flag in contract.layout_flags:
         numbered = numbered.append_column(flag, pa.nulls(rows.num_rows, pa.bool_()))
     with duckdb.connect() as con:
         reference.load(con)
-        none = pa.table(
-            {
-                "_record": pa.array([], pa.int32()),
-                "code": pa.array([], pa.string()),
-                "column_name": pa.array([], pa.string()),
-                "value": pa.array([], pa.string()),
-            }
-        )
-        judgement = judge(con, contract, contracts, numbered, none, stored, received_at)
-    return rows, judgement.verdicts, judgement.faults
+        matches = match_waivers(con, contract, numbered, waivers)
+        held = held_faults(con, contract, rows, matches)
+        judgement = judge(con, contract, contracts, numbered, held.faults, stored, received_at, matches)
+    return Settled(rows, judgement.verdicts, judgement.faults, pa.concat_tables([held.waived, judgement.waived.cast(held.waived.schema)]))
 
 
 def clear(work: Path) -> None:

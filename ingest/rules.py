@@ -1,40 +1,32 @@
 """Row rules: contract -> SQL, and the faults that a delivery's rows have by them.
 
-Four kinds, none of which knows a source by name:
+Five kinds, none of which knows a source by name:
 
-- `predicate`: a SQL expression over the row (`r`) and rows of reference lists found by `lookups`; true breaks the rule;
+- `predicate`: a SQL expression over the row (`r`) and what its `lookups` find (`ingest.lookups`); true breaks the rule;
 - `reference`: the row names a row of another source; where that has not landed the row may wait;
 - `no_overlap`: intervals of one group do not overlap;
-- `peer_ratio`: a value lies within a ratio of the median of its peers in force.
+- `peer_ratio`: a value lies within a ratio of the median of its peers in force;
+- `balance`: what rows draw on a row of another source never exceeds what that one holds.
 
-The population of the last two (intervals, peers) never holds a refused or duplicate row.
+The populations of the last three (intervals, peers, draws) never hold a refused or duplicate row, and a row that waits is no part of them nor judged
+by them: when it has stopped waiting, it is judged again by every rule. They decide in the contract's order; a row that one refused is no part of the next.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable, Iterable, Sequence
-from pathlib import Path
+from collections.abc import Sequence
+from decimal import Decimal
+from itertools import groupby
 from typing import Any
 
 import duckdb
 import pyarrow as pa
 
 from ingest.contract import Contract, Rule
-
-Stored = Callable[[str], Sequence[Path]]
-"""The landing files of a source, in received order."""
+from ingest.lookups import Landed, lookup_joins
 
 FAULT_TYPES = {"_record": pa.int32(), "code": pa.string(), "column_name": pa.string(), "value": pa.string()}
-
-
-def parquet_relation(files: Iterable[Path], types: dict[str, str]) -> str:
-    """SQL relation over landing files; an empty one with the right columns where there are none."""
-    quoted = ", ".join("'" + str(path).replace("'", "''") + "'" for path in files)
-    if not quoted:
-        columns = ", ".join(f'cast(null as {kind}) as "{name}"' for name, kind in types.items())
-        return f"(select {columns} where false)"
-    return f"read_parquet([{quoted}], union_by_name = true)"
 
 
 def shown(contract: Contract, columns: Sequence[str]) -> str:
@@ -57,83 +49,98 @@ def _with_parameters(expression: str, parameters: dict[str, Any]) -> str:
     return expression
 
 
-def _lookup_joins(lookups: dict[str, Any]) -> str:
-    """Left joins to reference lists, each made unique on what it is matched by so that a row never multiplies."""
-    joins = []
-    for alias, lookup in lookups.items():
-        keys = list(lookup["match"])
-        tests = " and ".join(f"{alias}.{key} = {value if '.' in value else 'r.' + value}" for key, value in lookup["match"].items())
-        joins.append(f'left join (select distinct on ({", ".join(keys)}) * from reference."{lookup["list"]}") {alias} on {tests}')
-    return " ".join(joins)
+def _beside(names: Sequence[str]) -> str:
+    """SQL text of what a lookup found, as the rule's `shows` name it: `; a = 1, b = 2`, or nothing where it found nothing."""
+    cells = ", ".join(f"'{name} = ' || cast({name} as varchar)" for name in names)
+    return f"coalesce('; ' || nullif(concat_ws(', ', {cells}), ''), '')" if names else "''"
 
 
-def predicate_faults(con: duckdb.DuckDBPyConnection, contract: Contract) -> pa.Table:
+def _no_faults() -> pa.Table:
+    return pa.table({name: pa.array([], kind) for name, kind in FAULT_TYPES.items()})
+
+
+def predicate_faults(con: duckdb.DuckDBPyConnection, contract: Contract, landed: Landed) -> pa.Table:
     """Faults of table `candidates` by the contract's predicates, all in one scan."""
     rules = [rule for rule in contract.rules if rule.kind == "predicate"]
     if not rules:
-        return pa.table({name: pa.array([], kind) for name, kind in FAULT_TYPES.items()})
+        return _no_faults()
     lookups: dict[str, Any] = {}
     for rule in rules:
         for alias, lookup in rule.parameters.get("lookups", {}).items():
             if lookups.setdefault(alias, lookup) != lookup:
                 raise ValueError(f"{contract.source}: lookup {alias} is declared twice, differently")
     broken = {rule.code: f"coalesce({_with_parameters(rule.parameters['violated'], dict(rule.parameters))}, false)" for rule in rules}
-    flags = ", ".join(f'({test}) as "{code}"' for code, test in broken.items())
+    shows = {rule.code: rule.parameters.get("shows", ()) for rule in rules}
+    flags = ", ".join(f'({test}) as "{code}", {_beside(shows[code])} as "{code} beside"' for code, test in broken.items())
+    expressions = [*broken.values(), *(name for names in shows.values() for name in names)]
+    joins = lookup_joins(con, lookups, expressions, landed)
     con.execute(
-        f"create or replace temp table broken as select * from (select r._record, {flags} from candidates r {_lookup_joins(lookups)}) "
+        f"create or replace temp table broken as select * from (select r._record, {flags} from candidates r {joins}) "
         f"where {' or '.join(chr(34) + code + chr(34) for code in broken)}"
     )
     parts = [
-        f"select b._record, '{rule.code}' as code, '{', '.join(rule.columns)}' as column_name, {shown(contract, rule.columns)} as value "
+        f"select b._record, '{rule.code}' as code, '{', '.join(rule.columns)}' as column_name, "
+        f'{shown(contract, rule.columns)} || b."{rule.code} beside" as value '
         f'from broken b join candidates r on r._record = b._record where b."{rule.code}"'
         for rule in rules
     ]
     return con.execute(" union all ".join(parts)).to_arrow_table()
 
 
-def _records(contract: Contract, rule: Rule, query: str) -> str:
+def _records(contract: Contract, rule: Rule, query: str, beside: str = "''") -> str:
+    """SQL of the faults of some records; `beside` is what is shown after the offending value, over `found`."""
     return (
-        f"select r._record, '{rule.code}' as code, '{', '.join(rule.columns)}' as column_name, {shown(contract, rule.columns)} as value "
+        f"select r._record, '{rule.code}' as code, '{', '.join(rule.columns)}' as column_name, {shown(contract, rule.columns)} || {beside} as value "
         f"from candidates r join ({query}) found on found._record = r._record"
     )
 
 
-def _reference_faults(con: duckdb.DuckDBPyConnection, rule: Rule, contract: Contract, referred: Contract, stored: Stored) -> pa.Table:
+def _reference_faults(con: duckdb.DuckDBPyConnection, rule: Rule, contract: Contract, landed: Landed) -> pa.Table:
     columns = rule.parameters["match"]
-    relation = parquet_relation(stored(referred.source), referred.landing_types())
     tests = " and ".join(f"known.{name} = r.{name}" for name in columns)
-    known = f"(select distinct {', '.join(columns)} from {relation})"
+    known = f"(select distinct {', '.join(columns)} from {landed.rows(rule.parameters['source'])})"
+    given = " and ".join(f"r.{name} is not null" for name in columns)  # what names nothing waits for nothing
     return con.execute(
-        _records(contract, rule, f"select r._record from typed_candidates r where not exists (select 1 from {known} known where {tests})")
+        _records(
+            contract,
+            rule,
+            f"select r._record from typed_candidates r where {given} and not exists (select 1 from {known} known where {tests})",
+        )
     ).to_arrow_table()
 
 
-def _peer_ratio_faults(con: duckdb.DuckDBPyConnection, rule: Rule, contract: Contract, stored: Stored) -> pa.Table:
+def _peer_ratio_faults(con: duckdb.DuckDBPyConnection, rule: Rule, contract: Contract, landed: Landed) -> pa.Table:
     parameters = rule.parameters
-    columns = sorted({*rule.columns, *parameters["by"], *parameters["in_force_by"], *parameters["in_force_order"]})
+    in_force_by = parameters.get("in_force_by", [])
+    order = parameters.get("in_force_order", [])
+    columns = sorted({*rule.columns, *parameters["by"], *in_force_by, *order})
     listed = ", ".join(columns)
-    newest = ", ".join(f"{name} desc" for name in parameters["in_force_order"])
-    joins = _lookup_joins(parameters["lookups"])
+    joins = lookup_joins(con, parameters.get("lookups", {}), [parameters["value"]], landed)
     group = ", ".join(f"r.{name}" for name in parameters["by"])
-    relation = parquet_relation(stored(contract.source), contract.landing_types())
+    names = ", ".join(parameters["by"])
+    # Where every row stays in force only the delivery's own groups matter; else a newer row may stand in another group than the one it replaces.
+    near = "true" if in_force_by else f"({names}) in (select {names} from judged_candidates)"
     con.execute(
-        f"create or replace temp view known as select null::integer as _record, {listed} from {relation} "
+        f"create or replace temp view known as select null::integer as _record, {listed} from {landed.rows(contract.source)} where {near} "
         f"union all select _record, {listed} from good_candidates"
     )
-    beyond = f"(v.value > s.middle * {parameters['ratio']} or v.value < s.middle / {parameters['ratio']})"
+    # A median of zero has no multiples: something that mostly stands still may run.
+    beyond = f"v.value > s.middle * {parameters['ratio']} and s.middle > 0"
+    if parameters.get("side", "both") == "both":
+        beyond = f"v.value > s.middle * {parameters['ratio']} or v.value < s.middle / {parameters['ratio']}"
     same_group = " and ".join(f"v.{name} = s.{name}" for name in parameters["by"])
-    names = ", ".join(parameters["by"])
+    newest = ", ".join(f"{name} desc" for name in order)
+    in_force = f"qualify row_number() over (partition by {', '.join(in_force_by)} order by {newest}) = 1" if in_force_by else ""
     con.execute(
-        f"create or replace temp table valued as select r._record, {group}, {parameters['value']} as value from typed_candidates r {joins}"
+        f"create or replace temp table valued as select r._record, {group}, {parameters['value']} as value from judged_candidates r {joins}"
     )
 
     def judged(admitted: str) -> str:
         return (
-            f"with r as (select * from known where {admitted} "
-            f"qualify row_number() over (partition by {', '.join(parameters['in_force_by'])} order by {newest}) = 1), "
+            f"with r as (select * from known where {admitted} {in_force}), "
             f"peers as (select {group}, {parameters['value']} as value from r {joins}) "
-            f"select v._record from valued v join (select {names}, median(value) as middle, count(*) as members from peers group by {names}) s "
-            f"on {same_group} where s.members >= {parameters['at_least']} and {beyond}"
+            f"select v._record, s.middle from valued v join (select {names}, median(value) as middle, count(*) as members from peers group by {names}) s "
+            f"on {same_group} where s.members >= {parameters['at_least']} and ({beyond})"
         )
 
     # Once more without the rows just found: a refused row neither makes the quorum nor moves the median, nor puts its predecessor out of force.
@@ -162,7 +169,7 @@ def _overlapping(rows: list[tuple[int | None, bool, int, int]]) -> list[int]:
     return found
 
 
-def _overlap_faults(con: duckdb.DuckDBPyConnection, rule: Rule, contract: Contract, stored: Stored) -> pa.Table:
+def _overlap_faults(con: duckdb.DuckDBPyConnection, rule: Rule, contract: Contract, landed: Landed) -> pa.Table:
     parameters = rule.parameters
     by = parameters["by"]
     exclusive = 0 if parameters.get("end_is_exclusive", False) else 1
@@ -171,12 +178,12 @@ def _overlap_faults(con: duckdb.DuckDBPyConnection, rule: Rule, contract: Contra
         f"coalesce(date_diff('day', date '1900-01-01', {parameters['end']}) + {exclusive}, 1000000) as ends"
     )
     names = ", ".join(by)
-    relation = parquet_relation(stored(contract.source), contract.landing_types())
     order = "_record is not null, _record, starts"
     con.execute(
-        f"create or replace temp table intervals as select null::integer as _record, true as is_good, {names}, {interval} from {relation} "
-        f"union all select _record, _record in (select _record from good_candidates), {names}, {interval} from unkeyed_candidates "
-        f"where {parameters['start']} is not null"
+        f"create or replace temp table intervals as select null::integer as _record, true as is_good, {names}, {interval} from {landed.rows(contract.source)} "
+        f"where ({names}) in (select {names} from judged_candidates) "
+        f"union all select _record, _record in (select _record from good_candidates), {names}, {interval} from judged_candidates "
+        f"where _record not in (select _record from conflicts) and {parameters['start']} is not null"
     )
     # Only groups in which something overlaps are walked row by row; on sound data there are none.
     con.execute(
@@ -200,18 +207,75 @@ def _overlap_faults(con: duckdb.DuckDBPyConnection, rule: Rule, contract: Contra
     return con.execute(_records(contract, rule, "select _record from found_records")).to_arrow_table()
 
 
-def relation_faults(con: duckdb.DuckDBPyConnection, contract: Contract, contracts: dict[str, Contract], stored: Stored) -> list[pa.Table]:
+def _overdrawn(rows: list[tuple[int, bool, Decimal, Decimal]]) -> list[tuple[int, Decimal]]:
+    """Records that draw more than is left when their turn comes, and what is left then. Rows are (record, is_good, amount, left at first), in order."""
+    found = []
+    left = rows[0][3] if rows else Decimal(0)
+    for record, is_good, amount, _ in rows:
+        if amount > left:
+            found.append((record, left))
+        elif is_good:
+            left -= amount
+    return found
+
+
+def _balance_faults(con: duckdb.DuckDBPyConnection, rule: Rule, contract: Contract, landed: Landed) -> pa.Table:
+    parameters = rule.parameters
+    by, amount = parameters["match"], parameters["amount"]
+    names = ", ".join(by)
+    near = f"({names}) in (select {names} from draws)"
+    con.execute(
+        f"create or replace temp table draws as select _record, {names}, {amount} as amount, "
+        f"_record in (select _record from good_candidates) as is_good from judged_candidates where _record not in (select _record from conflicts)"
+    )
+    limits = landed.in_force(parameters["source"], by, [parameters["limit"]], near)
+    con.execute(
+        f"create or replace temp table purses as select {names}, l.{parameters['limit']} - coalesce(d.drawn, 0) as at_first "
+        f"from {limits} l left join (select {names}, sum({amount}) as drawn from {landed.rows(contract.source)} where {near} group by {names}) d using ({names})"
+    )
+    # Only purses that come out empty are walked row by row, in order of arrival; on sound data there are none.
+    rows = con.execute(
+        f"with empty as (select {names} from draws join purses using ({names}) where amount > 0 group by {names}, at_first having sum(amount) > at_first) "
+        f"select {names}, _record, is_good, amount, at_first from draws join purses using ({names}) join empty using ({names}) "
+        f"where amount > 0 order by {names}, _record"
+    ).fetchall()
+    found: list[tuple[int, Decimal]] = []
+    for _, group in groupby(rows, key=lambda row: row[: len(by)]):
+        found += _overdrawn([row[len(by) :] for row in group])
+    left = pa.array([f"; left = {remaining.normalize():f}" for _, remaining in found], pa.string())
+    con.register("found_records", pa.table({"_record": pa.array([record for record, _ in found], pa.int32()), "beside": left}))
+    return con.execute(_records(contract, rule, "select _record, beside from found_records", "found.beside")).to_arrow_table()
+
+
+_POPULATIONS = {"no_overlap": _overlap_faults, "peer_ratio": _peer_ratio_faults, "balance": _balance_faults}
+
+
+def relation_faults(con: duckdb.DuckDBPyConnection, contract: Contract, landed: Landed) -> list[pa.Table]:
     """Faults by rules that look beyond the row.
 
     Needs, in `con`: `candidates`; `typed_candidates` (those whose cells could all be typed and that repeat nothing stored);
-    `unkeyed_candidates` (the same without key conflicts); `good_candidates` (those with no fault so far).
+    `conflicts`; `own_faults`.
     """
-    tables = []
+    refused: list[pa.Table] = []
+    waiting: list[pa.Table] = []
     for rule in contract.rules:
         if rule.kind == "reference":
-            tables.append(_reference_faults(con, rule, contract, contracts[rule.parameters["source"]], stored))
-        elif rule.kind == "peer_ratio":
-            tables.append(_peer_ratio_faults(con, rule, contract, stored))
-        elif rule.kind == "no_overlap":
-            tables.append(_overlap_faults(con, rule, contract, stored))
-    return tables
+            (waiting if rule.waits else refused).append(_reference_faults(con, rule, contract, landed))
+    if not any(rule.kind in _POPULATIONS for rule in contract.rules):
+        return refused + waiting
+    con.register("waiting_records", _record_numbers(waiting))
+    con.execute("create or replace temp table waiting_candidates as select _record from waiting_records")
+    con.execute("create or replace temp view judged_candidates as from typed_candidates where _record not in (from waiting_candidates)")
+    for rule in contract.rules:
+        if rule.kind in _POPULATIONS:
+            con.register("refused_records", _record_numbers(refused))
+            con.execute(
+                "create or replace temp view good_candidates as from judged_candidates where _record not in (select _record from conflicts) "
+                "and _record not in (select _record from own_faults) and _record not in (from refused_records)"
+            )
+            refused.append(_POPULATIONS[rule.kind](con, rule, contract, landed))
+    return refused + waiting
+
+
+def _record_numbers(faults: list[pa.Table]) -> pa.Table:
+    return pa.concat_tables([_no_faults(), *faults]).select(["_record"])

@@ -20,8 +20,8 @@ from typing import Any
 import duckdb
 
 from ingest.contract import Contract, read_contracts
+from ingest.lookups import parquet_relation
 from ingest.reference import SEEDS, TYPES_FILE, ReferenceLists
-from ingest.rules import parquet_relation
 from warehouse.ledger import Ledger
 from warehouse.settings import ROOT, Settings, china_day, utc_now
 
