@@ -31,6 +31,11 @@ def fold_header(header: str) -> str:
     return unicodedata.normalize("NFKC", header).strip().strip("\ufeff\u200b").casefold()
 
 
+def simplify_header(header: str) -> str:
+    """A folded header in Simplified script."""
+    return _to_simplified().convert(header)
+
+
 def _names(contract: Contract) -> dict[str, str]:
     names = {}
     for column in contract.columns:
@@ -57,7 +62,7 @@ def match_headers(contract: Contract, headers: list[str]) -> Headers:
         seen[key] = header
         column = names.get(key)
         if column is None:
-            simplified = _to_simplified().convert(key)
+            simplified = simplify_header(key)
             column = names.get(simplified)
             if column is not None:
                 folded["traditional_header"] += 1

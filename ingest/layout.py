@@ -1,46 +1,30 @@
-"""Layouts: declared mappings from one publisher's file to a contract's columns. Data, not code: one YAML per layout.
-
-A layout names the headers by which it is recognised, intermediate expressions (`let`), and one or more `records` per file row,
-each giving the contract's columns as text from a header, a constant or a SQL expression over the file's cells. Every cell then goes
-through the same folding, typing and rules as any delivery. What a layout maps stays beside the row as it was (`_extra`).
-"""
+"""A file's cells under the contract's columns: by its own headers, or through a layout as one SQL query over all rows."""
 
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, field
 from typing import Any
 
 import duckdb
 import numpy as np
 import pyarrow as pa
-import yaml
+import pyarrow.compute as pc
 
 from ingest.contract import Contract, Message
 from ingest.faults import FileRefused
-from ingest.headers import fold_header, match_headers
-from ingest.readers import RawTable
+from ingest.headers import match_headers
+from ingest.layout_form import Form, Layout, LayoutError, TableForm, choose_layout, file_names, read_layout
+from ingest.readers import TABLE_COLUMN, RawTable
 
-_KEYS = {"layout", "source", "version", "title", "publisher", "citation", "match", "let", "constants", "records", "maps", "notes"}
+__all__ = ["Layout", "LayoutError", "Mapped", "map_cells", "read_layout"]
 
-
-class LayoutError(ValueError):
-    """A layout that does not fit its contract; names the file."""
-
-
-@dataclass(frozen=True)
-class Layout:
-    """A read layout; `headers` are the folded headers that recognise it."""
-
-    name: str
-    source: str
-    title: Message
-    headers: tuple[str, ...]
-    let: dict[str, str]
-    constants: dict[str, str]
-    records: tuple[dict[str, Any], ...]
-    maps: dict[str, dict[str, str]]
+JOINED = "joined_table"
+UNUSED = "other_table"
+_TABLES = {
+    JOINED: Message("只供其他表查对的表中的行", "rows of a table that the other rows look up"),
+    UNUSED: Message("本布局不用的表中的行", "rows of a table that this layout does not use"),
+}
 
 
 @dataclass(frozen=True)
@@ -53,6 +37,8 @@ class Mapped:
         flags: what a layout declares about its records, by flag column.
         unknown: position -> header of the columns kept beside the row.
         folded: folded headers and mapped records, by kind.
+        not_data: rows that are no records of this source, by kind, each with its reason.
+        tolerance: the layout's own share of bad rows, where it has one.
     """
 
     cells: dict[str, pa.ChunkedArray]
@@ -62,67 +48,15 @@ class Mapped:
     unknown: dict[int, str]
     folded: Counter[str]
     layout: str | None = None
-
-
-def read_layout(path: Path) -> Layout:
-    """Read one layout file; unknown keys are refused."""
-    document = yaml.load(path.read_bytes(), Loader=yaml.CSafeLoader)
-    unknown = set(document) - _KEYS
-    if unknown or document.get("layout") != path.stem:
-        raise LayoutError(f"{path.name}: unknown keys {sorted(unknown)}, or a name that is not the file's")
-    if document["records"][0].get("when"):
-        raise LayoutError(f"{path.name}: the first record of a row is unconditional, so that no row can vanish")
-    return Layout(
-        name=document["layout"],
-        source=document["source"],
-        title=Message(**document["title"]),
-        headers=tuple(document["match"]["headers"]),
-        let=document.get("let", {}),
-        constants={name: str(value) for name, value in document.get("constants", {}).items()},
-        records=tuple(document["records"]),
-        maps={name: {str(key): str(value) for key, value in pairs.items()} for name, pairs in document.get("maps", {}).items()},
-    )
-
-
-def layouts_of(contract: Contract) -> dict[str, Layout]:
-    """The layouts of a source, by name."""
-    return {path.stem: read_layout(path) for path in contract.layouts}
-
-
-def _recognised(contract: Contract, raw: RawTable) -> list[Layout]:
-    present = {fold_header(header) for header in raw.headers}
-    return [layout for layout in layouts_of(contract).values() if {fold_header(header) for header in layout.headers} <= present]
-
-
-def choose_layout(contract: Contract, raw: RawTable, name: str | None) -> Layout | None:
-    """The layout named, else the one whose headers the file has, else None: the contract's own form.
-
-    Raises:
-        FileRefused: `layout_unknown` where the name is none of the source's or several layouts fit.
-    """
-    if name is not None:
-        layout = layouts_of(contract).get(name)
-        if layout is None:
-            known = ", ".join(sorted(layouts_of(contract))) or "-"
-            raise FileRefused(
-                "layout_unknown", Message(f"没有名为 {name} 的布局（已有：{known}）。", f"There is no layout {name} (known: {known}).")
-            )
-        return layout
-    found = _recognised(contract, raw)
-    if len(found) > 1:
-        names = ", ".join(layout.name for layout in found)
-        raise FileRefused(
-            "layout_unknown",
-            Message(f"多个布局都符合（{names}），请用 --layout 指明。", f"Several layouts fit ({names}): name one with --layout."),
-        )
-    return found[0] if found else None
+    not_data: list[dict[str, Any]] = field(default_factory=list)
+    tolerance: float | None = None
 
 
 def map_cells(con: duckdb.DuckDBPyConnection, contract: Contract, raw: RawTable, layout_name: str | None) -> Mapped:
-    """Bring a file's cells under the contract's columns, by its headers or by a layout.
+    """Bring a file's cells under the contract's columns.
 
     Raises:
-        FileRefused: `header_repeated`, `column_missing` or `layout_unknown`.
+        FileRefused: `header_repeated`, `column_missing`, `layout_unknown`, `layout_refused`, `layout_failed` or `no_data_rows`.
     """
     layout = choose_layout(contract, raw, layout_name)
     if layout is not None:
@@ -142,6 +76,10 @@ def _numbers(count: int) -> pa.Array:
     return pa.array(np.arange(1, count + 1, dtype=np.int32))
 
 
+def _quoted(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
+
+
 def _cell(spec: Any, layout: Layout) -> str:
     """SQL of one column of a record."""
     if isinstance(spec, str):
@@ -149,9 +87,9 @@ def _cell(spec: Any, layout: Layout) -> str:
     if "header" in spec:
         return f'"{spec["header"]}"'
     if "constant" in spec:
-        return "'" + str(spec["constant"]).replace("'", "''") + "'"
+        return _quoted(str(spec["constant"]))
     pairs = layout.maps[spec["map"]]
-    cases = " ".join("when '" + key.replace("'", "''") + "' then '" + value.replace("'", "''") + "'" for key, value in pairs.items())
+    cases = " ".join(f"when {_quoted(key)} then {_quoted(value)}" for key, value in pairs.items())
     return f"case {spec['of']} {cases} else {spec.get('otherwise', spec['of'])} end"
 
 
@@ -165,25 +103,106 @@ def _record_query(record: dict[str, Any], part: int, contract: Contract, layout:
         for name in contract.names
     )
     flags = "".join(f", cast({record.get('flags', {}).get(flag, 'null')} as boolean) as {flag}" for flag in contract.layout_flags)
-    when = f" where {record['when']}" if record.get("when") else ""
-    return f"select _row, {part} as _part, {cells}{flags} from lets{when}"
+    when = f" and ({record['when']})" if record.get("when") else ""
+    return f"select _row, {part} as _part, {cells}{flags} from spread where _not_data is null{when}"
+
+
+def _form_table(form: Form, raw: RawTable, rows: pa.Array | None = None) -> pa.Table:
+    """The columns that a form declares, under their canonical names, and `_row`: nothing else of a file reaches an expression."""
+    places = form.places(raw.headers)
+    cells = {name: raw.columns[position] for name, position in places.items()}
+    cells |= {name: pa.chunked_array([pa.repeat("", raw.row_count)]) for name in form.optional if name not in cells}
+    if form.unpivot:
+        cells |= {header.strip(): raw.columns[raw.headers.index(header)] for header in form.unpivot.matching(raw.headers)}
+    table = pa.table(cells | {"_row": _numbers(raw.row_count)})
+    return table if rows is None else table.take(rows)
+
+
+def _register(con: duckdb.DuckDBPyConnection, name: str, form: Form, raw: RawTable, rows: pa.Array | None = None) -> None:
+    con.register(f"{name}_read", _form_table(form, raw, rows))
+    source = f'"{name}_read"'
+    if form.unpivot:
+        wide = ", ".join('"' + header.strip().replace('"', '""') + '"' for header in form.unpivot.matching(raw.headers))
+        source = f'(unpivot include nulls {source} on {wide} into name "{form.unpivot.name}" value "{form.unpivot.value}")'
+    con.execute(f'create or replace temp view "{name}" as select * from {source}')
+
+
+def _check_key(con: duckdb.DuckDBPyConnection, table: TableForm) -> None:
+    """Tables meet on a key: one that stands twice would multiply rows, so the file is refused rather than a row chosen."""
+    if not table.key:
+        return
+    names = ", ".join(f'"{name}"' for name in table.key)
+    found = con.execute(f'select {names} from "{table.name}" group by all having count(*) > 1 limit 1').fetchone()
+    if found:
+        key = ", ".join(str(value)[:60] for value in found)
+        raise FileRefused(
+            "header_repeated",
+            Message(
+                f"表 {table.name} 中 {key} 出现了两次，各表无法对应。",
+                f"{key} stands twice in the table {table.name}: the tables cannot be matched.",
+            ),
+        )
+
+
+def _register_tables(con: duckdb.DuckDBPyConnection, layout: Layout, raw: RawTable) -> Counter[str]:
+    """Show the tables of a bundle to the layout's query; gives the rows of tables that are no records of their own."""
+    of_table = raw.columns[raw.headers.index(TABLE_COLUMN)]
+    rest = raw.row_count
+    aside: Counter[str] = Counter()
+    for table in layout.tables:
+        rows = pc.indices_nonzero(pc.is_in(of_table, pa.array(file_names(raw, table), pa.string())))
+        _register(con, table.name, table.form, raw, rows)
+        _check_key(con, table)
+        rest -= len(rows)
+        aside[JOINED] += len(rows) if table.joined else 0
+    aside[UNUSED] = rest
+    return aside
+
+
+def _spread(con: duckdb.DuckDBPyConnection, layout: Layout) -> None:
+    """Table `spread`: every row that may become records, with the layout's expressions and, where it is no data, the kind."""
+    lets = "".join(f", {expression} as {name}" for name, expression in layout.let.items())
+    cases = "".join(f" when {item.when} then {_quoted(item.kind)}" for item in layout.not_data)
+    kind = f"case{cases} end" if cases else "cast(null as varchar)"
+    con.execute(
+        f"create or replace temp table spread as with lets as (select *{lets} from {layout.relation}) select *, {kind} as _not_data from lets"
+    )
+
+
+def _not_data(con: duckdb.DuckDBPyConnection, layout: Layout, aside: Counter[str]) -> list[dict[str, Any]]:
+    counted = Counter(dict(con.execute("select _not_data, count(*) from spread where _not_data is not null group by 1").fetchall())) + aside
+    reasons = {item.kind: item.reason for item in layout.not_data} | _TABLES
+    return [{"kind": kind, "count": counted[kind], "zh": reasons[kind].zh, "en": reasons[kind].en} for kind in reasons if counted[kind]]
 
 
 def _map_by_layout(con: duckdb.DuckDBPyConnection, contract: Contract, raw: RawTable, layout: Layout) -> Mapped:
     trimmed = [header.strip().strip("\ufeff") for header in raw.headers]
     if len(set(trimmed)) != len(trimmed):
         match_headers(contract, raw.headers)
-    table = pa.table(dict(zip(trimmed, raw.columns, strict=True))).append_column("_row", _numbers(raw.row_count))
-    con.register("file_cells", table)
-    lets = "".join(f", {expression} as {name}" for name, expression in layout.let.items())
-    records = " union all ".join(_record_query(record, part, contract, layout) for part, record in enumerate(layout.records))
     try:
-        mapped = con.execute(
-            f"with lets as (select *{lets} from file_cells) select * from ({records}) order by _row, _part"
-        ).to_arrow_table()
-    except duckdb.BinderException as error:
+        if layout.tables:
+            aside = _register_tables(con, layout, raw)
+        else:
+            aside = Counter()
+            _register(con, "file_cells", layout.forms[0], raw)
+        _spread(con, layout)
+        records = " union all ".join(_record_query(record, part, contract, layout) for part, record in enumerate(layout.records))
+        mapped = con.execute(f"select * from ({records}) order by _row, _part").to_arrow_table()
+    except (duckdb.ConversionException, duckdb.OutOfRangeException, duckdb.InvalidInputException) as error:
+        raise FileRefused(
+            "layout_failed",
+            Message(
+                f"布局 {layout.name} 无法换算本文件：{str(error).splitlines()[0]}",
+                f"The layout {layout.name} cannot map this file: {str(error).splitlines()[0]}",
+            ),
+        ) from error
+    except (duckdb.BinderException, duckdb.ParserException, duckdb.CatalogException) as error:
         raise LayoutError(f"{layout.name}: {error}") from error
-    con.unregister("file_cells")
+    not_data = _not_data(con, layout, aside)
+    if not mapped.num_rows:
+        told = "；".join(f"{item['zh']} {item['count']}" for item in not_data)
+        said = "; ".join(f"{item['en']}: {item['count']}" for item in not_data)
+        raise FileRefused("no_data_rows", Message(f"没有任何数据行（{told}）。", f"No row is data ({said})."))
     return Mapped(
         cells={name: mapped[name] for name in contract.names},
         record_count=mapped.num_rows,
@@ -192,4 +211,6 @@ def _map_by_layout(con: duckdb.DuckDBPyConnection, contract: Contract, raw: RawT
         unknown=dict(enumerate(trimmed)),
         folded=Counter({"layout": mapped.num_rows}),
         layout=layout.name,
+        not_data=not_data,
+        tolerance=layout.tolerance.share if layout.tolerance else None,
     )

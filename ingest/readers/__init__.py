@@ -12,6 +12,8 @@ from ingest.faults import FileRefused, unreadable
 
 LARGEST_EXPANDED_BYTES = 8 * 1024**3
 _LARGEST_RATIO = 200
+# Of a publication in several files, the column that says which file a row is from.
+TABLE_COLUMN = "_table"
 _PARQUET = b"PAR1"
 _GZIP = b"\x1f\x8b"
 
