@@ -29,7 +29,7 @@ from ingest.messages import messages_table
 from ingest.readers import RawTable, read
 from ingest.reference import ReferenceLists
 from ingest.values import type_rows
-from ingest.waivers import WAIVED_CODES, Waiver, held_faults, hold_waived, match_waivers, store_waived_cells, waived_codes
+from ingest.waivers import WAIVED_CODES, Waiver, held_faults, hold_waived, match_waivers, relax, store_waived_cells, waived_codes
 
 SHOWN_FAULTS = 50
 _MOST_STRETCHES = 1000
@@ -49,7 +49,7 @@ class Delivery:
 
 @dataclass(frozen=True)
 class Prepared:
-    """What a delivery would do. Paths lie in the work folder; `waiting` and `quarantine` are None where no row is.
+    """What a delivery would do. Paths lie in the work folder; `waiting`, `quarantine` and `repeats` (duplicate rows) are None where no row is.
 
     `counts`: received = accepted + duplicate + quarantined; the waiting rows are part of the quarantined.
     """
@@ -66,6 +66,7 @@ class Prepared:
     notes: dict[str, str]
     unknown_columns: list[str]
     file_rows: int = 0
+    repeats: Path | None = None
 
 
 def _constant(text: str, count: int) -> pa.Array:
@@ -86,7 +87,9 @@ def _lineage(delivery: Delivery, row_numbers: pa.Array, extra: pa.Array) -> dict
 
 
 def _write(table: pa.Table, path: Path) -> Path:
-    pq.write_table(table, path, compression="zstd", row_group_size=1 << 20)
+    """A Parquet file. Numbers that hardly repeat are not worth a dictionary, and nothing that reads whole files asks for statistics."""
+    repeating = [column.name for column in table.schema if column.type not in (pa.float64(), pa.int32())]
+    pq.write_table(table, path, compression="zstd", row_group_size=1 << 20, use_dictionary=repeating, write_statistics=False)
     return path
 
 
@@ -103,7 +106,11 @@ def _json_of(con: duckdb.DuckDBPyConnection, headers: list[str], columns: list[p
 
 
 def _take(columns: list[pa.ChunkedArray], rows: pa.Array) -> list[pa.ChunkedArray]:
-    return [column.take(rows) for column in columns]
+    """Some rows of the columns. Of few rows each is sliced: `take` would first join a column's chunks."""
+    table = pa.table({str(i): column for i, column in enumerate(columns)})
+    if len(rows) > _MOST_STRETCHES:
+        return list(table.take(rows).columns)
+    return list(pa.concat_tables([table.slice(row, 1) for row in rows.to_pylist()]).columns)
 
 
 def _quarantine_table(
@@ -113,7 +120,7 @@ def _quarantine_table(
     raw: RawTable,
     row_numbers: pa.Array,
     judgement: Judgement,
-    typed: pa.Table,
+    cells: dict[str, pa.ChunkedArray],
 ) -> pa.Table | None:
     kept = judgement.records("quarantined", "waiting")
     if not len(kept):
@@ -122,8 +129,10 @@ def _quarantine_table(
     places = pc.subtract(rows, 1)
     headers = [header or f"column_{i + 1}" for i, header in enumerate(raw.headers)]
     originals = _json_of(con, headers, _take(raw.columns, places))
-    # As typed, too: by it a row delivered again is known as the one that was refused, whatever form its cells had.
-    as_typed = _json_of(con, list(contract.names), [typed[name].take(kept) for name in contract.names])
+    # As typed, too: by it a row delivered again is known as the one that was refused, whatever form its cells had. A cell that a rule
+    # refuses has its value here, which a waiver may let through; only what cannot be typed is null.
+    lenient = type_rows(con, relax(contract), {name: column.take(kept) for name, column in cells.items()}, len(kept)).table
+    as_typed = _json_of(con, list(contract.names), [pc.cast(lenient[name], pa.string()) for name in contract.names])
     con.register("kept", pa.table({"_record": pc.add(kept.cast(pa.int32()), 1), "_row_number": rows, "row": originals, "typed": as_typed}))
     con.register("verdict_rows", judgement.verdicts)
     pairs = zip(judgement.faults["code"].to_pylist(), judgement.faults["column_name"].to_pylist(), strict=True)
@@ -175,6 +184,7 @@ def prepare(
     stored: Stored,
     work: Path,
     waivers: Sequence[Waiver] = (),
+    keep_repeats: bool = False,
 ) -> Prepared:
     """Read, fold, type and judge one delivery.
 
@@ -183,6 +193,7 @@ def prepare(
         stored: landing files of every source, as listed before this delivery.
         work: an empty folder to write into.
         waivers: those in force; the rows they let through wait, to be landed by themselves directly afterwards.
+        keep_repeats: write the duplicate rows, too; they tell which refused rows have been put right.
 
     Raises:
         FileRefused: nothing of the file can land; says why in both languages.
@@ -200,13 +211,13 @@ def prepare(
             rows = rows.append_column(name, flag)
         judged = judge(con, contract, contracts, rows, typed.faults, stored, delivery.received_at, matches)
         judgement = hold_waived(dataclasses.replace(judged, waived=pa.concat_tables([judged.waived, lifted.cast(judged.waived.schema)])))
-        quarantine = _quarantine_table(con, contract, delivery, raw, mapped.row_numbers, judgement, typed.table)
+        quarantine = _quarantine_table(con, contract, delivery, raw, mapped.row_numbers, judgement, mapped.cells)
         extra = pa.nulls(mapped.record_count, pa.string())
         if mapped.unknown:
             made = _json_of(con, list(mapped.unknown.values()), [raw.columns[i] for i in mapped.unknown])
             extra = made.take(pc.subtract(mapped.row_numbers, 1))
     normalised = Counter(typed.normalised) + Counter(mapped.folded)
-    return _written(work, contract, delivery, raw, mapped, typed.table, extra, judgement, quarantine, normalised)
+    return _written(work, contract, delivery, raw, mapped, typed.table, extra, judgement, quarantine, normalised, keep_repeats)
 
 
 def _without(table: pa.Table, places: pa.Array) -> pa.Table:
@@ -233,10 +244,12 @@ def _written(
     judgement: Judgement,
     quarantine: pa.Table | None,
     normalised: Counter[str],
+    keep_repeats: bool,
 ) -> Prepared:
     full = typed.select(list(contract.names))
     for name, values in _lineage(delivery, mapped.row_numbers, extra).items():
         full = full.append_column(name, values)
+    repeated = judgement.records("duplicate")
     waiting = judgement.records("waiting")
     waiting_rows = full.take(waiting)
     if judgement.waived.num_rows:
@@ -260,6 +273,7 @@ def _written(
         notes=raw.notes,
         unknown_columns=[header for header in mapped.unknown.values() if header],
         file_rows=raw.row_count,
+        repeats=_write(full.take(repeated), work / "repeats.parquet") if keep_repeats and len(repeated) else None,
     )
 
 

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 # Faults of single cells whose value is of the column's type all the same, and so can be stored.
 STORABLE_FAULTS = ("identifier_check", "enumeration", "range")
 MATCH_TYPES = {"_record": pa.int32(), "code": pa.string(), "waiver": pa.string()}
+CELL_FAULTS = (*STORABLE_FAULTS, "type", "required", "control_character")
 WAIVED_CODES = "_waived_codes"
 
 
@@ -174,12 +175,40 @@ def hold_waived(judgement: Judgement) -> Judgement:
 
 
 def waived_codes(judgement: Judgement, records: pa.Array) -> pa.Array:
-    """For each record, the rules that a waiver lifts, comma-separated; null where none does."""
+    """For each record, the rules on single cells that a waiver lifts, comma-separated; null where none does."""
+    of_cells = judgement.waived.filter(pc.is_in(judgement.waived["code"], pa.array(CELL_FAULTS)))
     with duckdb.connect() as con:
-        con.register("waived", judgement.waived.select(["_record", "code"]))
+        con.register("waived", of_cells.select(["_record", "code"]))
         con.register("asked", pa.table({"place": pa.array(range(len(records)), pa.int32()), "_record": records.cast(pa.int32())}))
         query = (
             "select string_agg(distinct w.code, ',' order by w.code) as codes from asked a left join waived w on w._record = a._record "
             "group by a.place order by a.place"
         )
         return con.execute(query).to_arrow_table()["codes"].combine_chunks()
+
+
+@dataclass(frozen=True)
+class Held:
+    """Of rows that a waiver let through and that were then held: `waived` faults, and those whose waiver is no longer in force."""
+
+    faults: pa.Table
+    waived: pa.Table
+
+
+def held_faults(con: duckdb.DuckDBPyConnection, contract: Contract, rows: pa.Table, matches: pa.Table) -> Held:
+    """The faults of single cells of waiting rows. Their cells are typed, so what a rule said of them is known from the rows alone."""
+    schema = pa.schema([*FAULT_TYPES.items(), ("waiver", pa.string())])
+    if WAIVED_CODES not in rows.column_names:
+        return Held(schema.empty_table().drop_columns(["waiver"]), schema.empty_table())
+    con.register("held_rows", pa.table({"_record": pa.array(range(1, rows.num_rows + 1), pa.int32()), "codes": rows[WAIVED_CODES]}))
+    con.register("waiver_matches", matches)
+    found = con.execute(
+        "with held as (select _record, unnest(string_split(codes, ',')) as code from held_rows where codes is not null) "
+        f"select h._record, h.code, '{contract.key[0]}' as column_name, cast(null as varchar) as value, m.waiver from held h "
+        "left join waiver_matches m on m._record = h._record and m.code = h.code order by 1, 2"
+    ).to_arrow_table()
+    in_force = pc.is_valid(found["waiver"])
+    return Held(
+        found.filter(pc.invert(in_force)).drop_columns(["waiver"]).cast(pa.schema(list(FAULT_TYPES.items()))),
+        found.filter(in_force).cast(schema),
+    )

@@ -292,8 +292,8 @@ class Intake:
     def _settle_one(self, row: dict[str, Any], contract: Contract) -> None:
         waiting = self.settings.data / self._waiting_file(row, row["waiting"])
         received_at = datetime.fromisoformat(row["received_at"])
-        rows, verdicts, _ = settle_waiting(waiting, contract, self.contracts, self.reference, self.stored, received_at)
-        outcome = verdicts["verdict"]
+        settled = settle_waiting(waiting, contract, self.contracts, self.reference, self.stored, received_at)
+        rows, outcome = settled.rows, settled.verdicts["verdict"]
         still = pc.equal(outcome, "waiting")
         if pc.all(still).as_py():
             return

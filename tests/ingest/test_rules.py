@@ -255,7 +255,8 @@ def test_a_row_waits_for_what_it_names_and_lands_when_that_has_landed(make_shelf
     assert pq.read_table(prepared.waiting)["_row_number"].to_pylist() == [2, 3]
     shelf.deliver("parent", to_csv([{"parent_id": "B", "note": ""}]))
     assert prepared.waiting is not None
-    rows, verdicts, faults = settle_waiting(prepared.waiting, CHILD, FAMILY, reference, shelf.stored, shelf_time(shelf))
+    settled = settle_waiting(prepared.waiting, CHILD, FAMILY, reference, shelf.stored, shelf_time(shelf))
+    rows, verdicts, faults = settled.rows, settled.verdicts, settled.faults
     assert rows["child_id"].to_pylist() == [2, 3]
     assert verdicts["verdict"].to_pylist() == ["accepted", "waiting"]
     assert faults["code"].to_pylist() == ["orphan"]
