@@ -94,6 +94,8 @@ class Terminal:
             self._indented("receipt.same_bytes", file=receipt["same_bytes_as"])
         if receipt["layout"]:
             self._indented("receipt.layout", layout=receipt["layout"])
+        for kind in receipt.get("not_data", []):
+            self._indented("receipt.not_data", count=kind["count"], reason=kind[self.lang])
         folded = {kind: count for kind, count in receipt["normalised"].items() if kind != "layout"}
         if folded:
             kinds = ", ".join(f"{NORMALISED[kind].in_language(self.lang)} {count}" for kind, count in folded.items())
