@@ -44,8 +44,22 @@ LINEAGE_COLUMNS: dict[str, str] = {
     "_extra": "varchar",
 }
 
-_COLUMN_PROPERTIES = {"titleZh", "aliases", "unit", "type", "identifier", "share", "list", "alsoAllowed", "notAllowed", "boundReason"}
-_SOURCE_PROPERTIES = {"titleZh", "titleEn", "history", "tolerance", "cadenceDays", "revisionColumn", "layoutFlags"}
+_COLUMN_PROPERTIES = {
+    "titleZh",
+    "aliases",
+    "unit",
+    "type",
+    "identifier",
+    "share",
+    "list",
+    "alsoAllowed",
+    "notAllowed",
+    "boundReason",
+    "mayLack",
+}
+_SOURCE_PROPERTIES = {
+    "titleZh", "titleEn", "history", "tolerance", "cadenceDays", "revisionColumn", "withdrawnColumn", "layoutFlags", "documents",
+}  # fmt: skip
 _RULE_PROPERTIES = {"messageZh", "messageEn", "reasonZh", "reasonEn", "citation"}
 # Kind of rule -> what its implementation must say, and what it may. A predicate also names the figures that its expression uses.
 _RULE_KINDS: dict[str, tuple[set[str], set[str]]] = {
@@ -54,6 +68,7 @@ _RULE_KINDS: dict[str, tuple[set[str], set[str]]] = {
     "no_overlap": ({"by", "start", "end"}, {"end_is_exclusive"}),
     "peer_ratio": ({"value", "by", "ratio", "at_least"}, {"side", "in_force_by", "in_force_order", "lookups"}),
     "balance": ({"source", "match", "amount", "limit"}, set()),
+    "document": (set(), set()),  # decided where the document is read, not by the row
 }
 _SIDES = ("both", "upper")
 
@@ -94,6 +109,7 @@ class Column:
     bound_reason: Message | None = None
     identifier: bool = False
     share: bool = False
+    may_lack: bool = False  # required, unless a layout declares that its publication does not hold it
 
     @property
     def sql_type(self) -> str:
@@ -137,6 +153,8 @@ class Contract:
     revision_column: str | None = None
     layouts: tuple[Path, ...] = field(default=())
     layout_flags: tuple[str, ...] = ()  # what a layout may declare about its records, for the rules; null elsewhere
+    withdrawn_column: str | None = None  # true where a row takes its key out of force; it conflicts with nothing
+    documents: tuple[str, ...] = ()  # kinds of JSON document that the source accepts beside tables
 
     def column(self, name: str) -> Column:
         for column in self.columns:
@@ -225,6 +243,7 @@ def _column(item: SchemaProperty, where: str) -> Column:
         bound_reason=Message(**custom["boundReason"]) if "boundReason" in custom else None,
         identifier=bool(custom.get("identifier", False)),
         share=bool(custom.get("share", False)),
+        may_lack=bool(custom.get("mayLack", False)),
         **bounds,
     )
 
@@ -334,6 +353,8 @@ def read_contract(path: Path) -> Contract:
     if custom["history"] not in ("revisioned", "restated", "append"):
         raise ContractError(f"{where}: history must be revisioned, restated or append")
     rules = tuple(_rule(item, names, where) for item in schema.quality or [])
+    if custom.get("withdrawnColumn", "") not in {"", *(column.name for column in columns if column.type == "boolean")}:
+        raise ContractError(f"{where}: withdrawnColumn must be a boolean column")
     if custom["history"] != "append" and any(rule.kind == "balance" for rule in rules):
         raise ContractError(f"{where}: a balance needs the history append: what was drawn stays drawn")
     return Contract(
@@ -351,6 +372,8 @@ def read_contract(path: Path) -> Contract:
         revision_column=custom.get("revisionColumn"),
         layouts=tuple(sorted((path.parent / "layouts").glob("*.yaml"))),
         layout_flags=tuple(custom.get("layoutFlags", ())),
+        withdrawn_column=custom.get("withdrawnColumn"),
+        documents=tuple(custom.get("documents", ())),
     )
 
 
