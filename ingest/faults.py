@@ -4,6 +4,14 @@ from __future__ import annotations
 
 from ingest.contract import Message
 
+# What a workbook shows in a cell that it could not compute (ECMA-376 part 1, 18.17.3, and what later programs added), and what the
+# reader puts where a formula was saved without ever having been computed.
+UNCOMPUTED = "#UNCOMPUTED!"
+CELL_ERRORS = (
+    "#N/A", "#REF!", "#DIV/0!", "#VALUE!", "#NAME?", "#NUM!", "#NULL!", "#SPILL!", "#CALC!", "#GETTING_DATA", "#FIELD!",
+    "#BLOCKED!", "#CONNECT!", "#UNKNOWN!", "#BUSY!", "#PYTHON!", "#EXTERNAL!", UNCOMPUTED,
+)  # fmt: skip
+
 
 class FileRefused(Exception):
     """A file of which nothing lands.

@@ -1,21 +1,20 @@
-"""One reader per format. Each gives a `RawTable`: every cell as text, nothing guessed, nothing dropped."""
+"""One reader per format. Each gives a `RawTable`: every cell as text, nothing guessed, nothing dropped.
+
+What reads a delivery calls `ingest.confinement.read_confined`, which runs `read` in a process that can do nothing else.
+"""
 
 from __future__ import annotations
 
-import zlib
 from dataclasses import dataclass
 
 import pyarrow as pa
 
-from ingest.contract import Message
-from ingest.faults import FileRefused, unreadable
+from ingest.faults import unreadable
 
-LARGEST_EXPANDED_BYTES = 8 * 1024**3
-_LARGEST_RATIO = 200
 # Of a publication in several files, the column that says which file a row is from.
 TABLE_COLUMN = "_table"
 _PARQUET = b"PAR1"
-_GZIP = b"\x1f\x8b"
+_ZIP = (b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08")
 
 
 @dataclass(frozen=True)
@@ -25,62 +24,77 @@ class RawTable:
     Attributes:
         headers: the header cells, trimmed of nothing.
         columns: one string array per header, all of one length; an empty cell is the empty text.
-        notes: how the file was read (encoding, separator), for the receipt.
+        notes: how the file was read (encoding, separator, sheet), for the receipt.
+        places: where each row stands in the file, from 1: the row of the sheet, the line of JSON; None where the format has no such number.
     """
 
     headers: list[str]
     columns: list[pa.ChunkedArray]
     notes: dict[str, str]
+    places: pa.Array | None = None
 
     @property
     def row_count(self) -> int:
         return len(self.columns[0]) if self.columns else 0
 
 
-def _expand(data: bytes) -> bytes:
-    """Undo gzip within limits: a small file that expands beyond reason is refused before it fills the memory."""
-    limit = min(LARGEST_EXPANDED_BYTES, max(len(data) * _LARGEST_RATIO, 1 << 20))
-    parts: list[bytes] = []
-    total = 0
-    rest = data
-    while rest:
-        member = zlib.decompressobj(wbits=31)
-        try:
-            part = member.decompress(rest, limit - total + 1)
-        except zlib.error as error:
-            raise unreadable("gzip 压缩损坏，无法解压。", "The gzip compression is broken and cannot be undone.") from error
-        total += len(part)
-        if total > limit:
-            raise FileRefused("unsafe", Message("解压后体积超过限制。", "The file expands beyond the limit."))
-        if not member.eof:
-            raise unreadable("gzip 文件不完整。", "The gzip file is cut short.")
-        parts.append(part)
-        rest = member.unused_data
-    return b"".join(parts)
+def _read_text(data: bytes) -> RawTable:
+    from ingest.readers import delimited, json_lines
+
+    text, encoding = delimited.decode(data)
+    start = text[:4096].lstrip()[:1]
+    if start == b"[":
+        raise unreadable(
+            "这是 JSON 数组；应为 JSON Lines：每行一个对象，行间无逗号。",
+            "This is a JSON array; expected JSON Lines: one object per line, no commas between them.",
+        )
+    if start == b"{":
+        if encoding != "utf-8":
+            raise unreadable(
+                f"JSON 应为 UTF-8 编码（RFC 8259），此文件是 {encoding}。", f"JSON is UTF-8 (RFC 8259); this file is {encoding}."
+            )
+        return json_lines.read(text)
+    return delimited.read(text, encoding)
 
 
-def read(data: bytes) -> RawTable:
+def _read_plain(data: bytes, sheet_names: tuple[str, ...]) -> RawTable:
+    from ingest.readers import bundle, parquet, workbook
+    from ingest.readers.foreign import refuse_foreign
+
+    if data.startswith(_PARQUET):
+        return parquet.read(data)
+    if data.startswith(_ZIP):
+        if bundle.is_bundle(data):
+            return bundle.read_bundle(data, read)
+        return workbook.read(data, sheet_names)
+    refuse_foreign(data)
+    return _read_text(data)
+
+
+def read(data: bytes, sheet_names: tuple[str, ...] = ()) -> RawTable:
     """Read a delivery's bytes by what they are, whatever the file is called.
+
+    Args:
+        data: the file.
+        sheet_names: names of the sheet that is meant, should it be a workbook.
 
     Raises:
         FileRefused: no bytes, an unknown or unsafe format, or text that cannot be split strictly.
     """
-    from ingest.readers import delimited, parquet
+    from ingest.readers import gzipped
+    from ingest.readers.limits import check_cells, check_columns
 
     notes: dict[str, str] = {}
     if not data:
         raise unreadable("文件为空（0 字节）。", "The file is empty (0 bytes).")
-    if data.startswith(_GZIP):
-        data = _expand(data)
+    if data.startswith(gzipped.MAGIC):
+        data = gzipped.expand(data)
         notes["compression"] = "gzip"
-    if data.startswith(_PARQUET):
-        table = parquet.read(data)
-    elif data.startswith((b"PK\x03\x04", b"\xd0\xcf\x11\xe0")):
-        raise unreadable(
-            "尚不支持工作簿（XLSX/XLS），请另存为 CSV（UTF-8）。", "Workbooks (XLSX/XLS) are not read yet: save as CSV (UTF-8)."
-        )
-    else:
-        table = delimited.read(data)
+        if not data:
+            raise unreadable("文件解压后为空。", "The file is empty once expanded.")
+    table = _read_plain(data, sheet_names)
     if not table.columns:
         raise unreadable("文件没有任何列。", "The file has no columns.")
-    return RawTable(table.headers, table.columns, notes | table.notes)
+    check_columns(len(table.columns))
+    check_cells(table.columns)
+    return RawTable(table.headers, table.columns, notes | table.notes, table.places)

@@ -18,6 +18,7 @@ import pyarrow.csv as pa_csv
 
 from ingest.faults import FileRefused, unreadable
 from ingest.readers import RawTable
+from ingest.readers.limits import check_columns
 
 _BOMS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
 _CJK = re.compile("[\u4e00-\u9fff]{2}")
@@ -178,14 +179,18 @@ def _split(data: bytes, columns: int, separator: str) -> pa.Table:
     return table
 
 
-def read(data: bytes) -> RawTable:
+def read(data: bytes, encoding: str) -> RawTable:
     """Split delimited text into all-text columns.
 
+    Args:
+        data: UTF-8 without byte-order mark, as `decode` gives it.
+        encoding: what it was before, for the receipt.
+
     Raises:
-        FileRefused: `unreadable` (encoding, ragged rows, open quotes, counts that disagree) or `no_data_rows`.
+        FileRefused: `unreadable` (ragged rows, open quotes, counts that disagree), `unsafe` (too many columns) or `no_data_rows`.
     """
-    data, encoding = decode(data)
     headers, separator = _header(data)
+    check_columns(len(headers))
     if not headers:
         raise unreadable("文件只有空行。", "The file has only blank lines.")
     if b"\n" not in data and b"\r" not in data:  # the parser takes a line without an end for an empty file
