@@ -3,7 +3,7 @@
     China has kept UTC+8 all year since 1991, so eight hours are exact for every date the contracts allow.
 #}
 {% macro as_of_day() -%}
-    cast(cast('{{ var("as_of") }}' as timestamp) + interval '8' hour as date)
+    {{ local_day("cast('" ~ var("as_of") ~ "' as timestamp)") }}
 {%- endmacro %}
 
 {# The day whose dated policy seeds hold. #}
@@ -13,4 +13,9 @@
 
 {% macro year_of(day) -%}
     cast(extract(year from {{ day }}) as integer)
+{%- endmacro %}
+
+{# The local day of an instant, which is stored in UTC. #}
+{% macro local_day(instant) -%}
+    cast({{ instant }} + interval '8' hour as date)
 {%- endmacro %}

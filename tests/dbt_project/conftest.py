@@ -12,6 +12,7 @@ import duckdb
 import pytest
 import yaml
 
+from ingest.contract import Contract, read_contracts
 from ingest.reference import ReferenceLists
 from warehouse.build import lay_out_project
 
@@ -21,13 +22,12 @@ ACCEPTANCE = ROOT.parent / "shared" / "acceptance"
 WORLD = ACCEPTANCE / "world"
 # 2026-10-31T23:59:59+08:00, the world's clock (acceptance/README.md, "How to run a world").
 CLOCK = {"as_of": "2026-10-31T15:59:59", "rule_date": "2026-10-31"}
-KEYS = {
-    "enterprise": ["enterprise_id", "enterprise_name", "province_code", "industry_code"],
-    "product_footprint": ["disclosure_id", "revision"],
-    "footprint_activity": ["disclosure_id", "revision", "line_no"],
-    "emission_factor": ["factor_id", "edition"],
-    "market_quote": ["market", "instrument", "trade_method", "trade_date"],
-}
+
+
+def list_identity(contract: Contract) -> tuple[str, ...]:
+    """The columns by which a delivered row is the same as one before it: the key, and for a restated source the whole row, since every
+    version stays as history."""
+    return contract.names if contract.history == "restated" else contract.key
 
 
 @dataclass(frozen=True)
@@ -69,8 +69,7 @@ def create_world_landing(warehouse: Path, world: Path, shuffled: bool = False) -
             [str(world / "manifest.csv")],
         )
         for source, columns in read_source_columns().items():
-            if source in KEYS:
-                connection.execute(select_landed(source, columns, shuffled), [str(world / "inbox" / source / "*.csv")])
+            connection.execute(select_landed(source, columns, shuffled), [str(world / "inbox" / source / "*.csv")])
 
 
 def select_landed(source: str, columns: dict[str, str], shuffled: bool) -> str:
@@ -84,13 +83,14 @@ def select_landed(source: str, columns: dict[str, str], shuffled: bool) -> str:
         "_extra": "cast(null as varchar)",
     }
     typed = ", ".join(f"{lineage.get(name) or f'cast(received.{name} as {kind})'} as {name}" for name, kind in columns.items())
+    identity = ", ".join(f"received.{name}" for name in list_identity(read_contracts()[source]))
     order = "hash(received.file, received.row_number)" if shuffled else "manifest.sequence, received.row_number"
     return (
         f"create table landing.{source} as"
         " with read as (select *, parse_filename(filename) as file from read_csv(?, all_varchar = true, filename = true)),"
         " received as (select *, row_number() over (partition by file) as row_number from read)"
         f" select {typed} from received inner join manifest on received.file = manifest.file and manifest.source = '{source}'"
-        f" qualify row_number() over (partition by {', '.join('received.' + key for key in KEYS[source])}"
+        f" qualify row_number() over (partition by {identity}"
         f" order by manifest.sequence, received.row_number) = 1 order by {order}"
     )
 
