@@ -6,6 +6,7 @@ The same files are dbt seeds; their column types stand in one YAML, `_seeds.yml`
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -80,5 +81,15 @@ class ReferenceLists:
         """Register every list as a view in schema `reference` of a connection."""
         con.execute("create schema if not exists reference")
         for name, table in self._typed.items():
-            con.register(f"_reference_{name}", table)
-            con.execute(f'create or replace view reference."{name}" as select * from "_reference_{name}"')
+            con.register(_registered(name), table)
+            con.execute(f'create or replace view reference."{name}" as select * from "{_registered(name)}"')
+
+
+def _registered(name: str) -> str:
+    return f"_reference_{name}"
+
+
+def share_lists(con: duckdb.DuckDBPyConnection, cursor: duckdb.DuckDBPyConnection, names: Iterable[str]) -> None:
+    """Let a cursor see lists of its connection: views are shared, the data registered behind them is not."""
+    for name in names:
+        cursor.register(_registered(name), con.execute(f'from "{_registered(name)}"').to_arrow_table())

@@ -8,6 +8,7 @@ A cell that cannot be typed is a fault with a place; it never becomes null.
 from __future__ import annotations
 
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 import duckdb
@@ -17,18 +18,20 @@ import pyarrow.compute as pc
 
 from ingest.contract import DECIMAL_SCALE, Column, Contract
 from ingest.folding import KINDS, fold
+from ingest.reference import share_lists
 
 _OFFSET = r"(Z|[+-](0\d|1[0-4]):?[0-5]\d)"
 _USCC_ALPHABET = "0123456789ABCDEFGHJKLMNPQRTUWXY"
 _USCC_FORM = r"[0-9A-HJ-NPQRTUWXY]{2}[0-9]{6}[0-9A-HJ-NPQRTUWXY]{10}"
 _SCHEME_FORM = r"[a-z][a-z0-9_]*:.*\S"
 _SAMPLE = 1 << 16
+_COLUMNS_AT_ONCE = 2
 
 # The contract's own form of each type: what passes needs no folding. RE2 syntax, matched in full.
 _PLAIN = {
     "text": r"([^\s\x{00a0}\x{3000}\x{feff}\x{200b}\p{Cc}０-９Ａ-Ｚａ-ｚ]([^\p{Cc}０-９Ａ-Ｚａ-ｚ]*[^\s\x{00a0}\x{3000}\x{feff}\x{200b}\p{Cc}０-９Ａ-Ｚａ-ｚ])?)?",
     "integer": r"([+-]?\d{1,18})?",
-    "double": r"([+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,3})?)?",
+    "double": r"([+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?)?",
     "decimal": rf"([+-]?(\d{{1,20}}(\.\d{{0,{DECIMAL_SCALE}}})?|\.\d{{1,{DECIMAL_SCALE}}}))?",
     "date": r"((19|20|21)\d\d-\d\d-\d\d)?",
     "instant": rf"((19|20|21)\d\d-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d{{1,6}})?)?{_OFFSET}?)?",
@@ -51,6 +54,12 @@ class Faults:
         self.code.append(codes)
         self.column.append(pa.array([column] * len(rows), pa.string()))
         self.value.append(values)
+
+    def extend(self, other: Faults) -> None:
+        self.row_number += other.row_number
+        self.code += other.code
+        self.column += other.column
+        self.value += other.value
 
     def table(self) -> pa.Table:
         names = ("_record", "code", "column_name", "value")
@@ -111,11 +120,14 @@ def _reference(dotted: str) -> str:
     return f'select cast("{column}" as varchar) from reference."{name}"'
 
 
+def _lists(column: Column) -> list[str]:
+    """The reference lists, as `list.column`, in which a column's values are looked up."""
+    return ([column.list] if column.list else []) + [item.removeprefix("list:") for item in column.also_allowed if item.startswith("list:")]
+
+
 def _not_listed(column: Column, value: str) -> str | None:
     """SQL: whether a typed value is outside the column's enumeration or reference list."""
-    lists = ([column.list] if column.list else []) + [
-        item.removeprefix("list:") for item in column.also_allowed if item.startswith("list:")
-    ]
+    lists = _lists(column)
     plain = column.values + tuple(item for item in column.also_allowed if not item.startswith("list:"))
     tests = [f"{value} in ({_reference(item)})" for item in lists]
     if plain:
@@ -159,8 +171,31 @@ def _distinct(column: pa.ChunkedArray) -> tuple[pa.Array, pa.Array | None]:
     return encoded.dictionary, encoded.indices
 
 
+def _plain_doubles(column: Column, values: pa.Array) -> pa.Array | None:
+    """Typed values where every text is a finite number within the bounds, in Arrow alone; None where any is not and has to be looked at."""
+    filled = values
+    if not column.required:
+        filled = pc.if_else(pc.equal(values, ""), pa.scalar(None, pa.string()), values)
+    try:
+        typed = filled.cast(pa.float64())
+    except pa.ArrowInvalid:
+        return None
+    extremes = pc.min_max(typed)
+    low, high = extremes["min"].as_py(), extremes["max"].as_py()
+    if low is None:
+        return typed
+    if not pc.all(pc.is_finite(typed)).as_py():
+        return None
+    within = (column.minimum is None or low >= column.minimum) and (column.maximum is None or high <= column.maximum)
+    return typed if within else None
+
+
 def _plain_values(con: duckdb.DuckDBPyConnection, column: Column, values: pa.Array) -> tuple[pa.Array, pa.Array]:
     """Typed values of the texts in plain form, and which texts are plain and break no promise."""
+    if column.type == "double" and not _lists(column) and not column.values:
+        typed = _plain_doubles(column, values)
+        if typed is not None:
+            return typed, pa.repeat(True, len(values))
     con.register("d", pa.table({"v": values}))
     parsed = _parse(column, "v")
     plain = f"regexp_full_match(v, '{_PLAIN[column.type]}')"
@@ -194,9 +229,9 @@ def _single(values: pa.ChunkedArray | pa.Array) -> pa.Array:
     return combined.chunk(0) if isinstance(combined, pa.ChunkedArray) else combined
 
 
-def _type_column(
-    con: duckdb.DuckDBPyConnection, column: Column, raw: pa.ChunkedArray, faults: Faults, normalised: Counter[str]
-) -> pa.Array:
+def _type_column(con: duckdb.DuckDBPyConnection, column: Column, raw: pa.ChunkedArray) -> tuple[pa.Array, Faults, Counter[str]]:
+    faults = Faults()
+    normalised: Counter[str] = Counter()
     values, indices = _distinct(raw)
     typed, ok = _plain_values(con, column, values)
     if not pc.all(ok, min_count=0).as_py():
@@ -216,12 +251,12 @@ def _type_column(
         if len(bad):
             faults.add(pc.add(bad.cast(pa.int32()), 1), row_codes.take(bad), column.name, _single(raw).take(bad))
     if indices is None:
-        return typed
+        return typed, faults, normalised
     if (
         column.type == "text" and len(typed) < _SAMPLE and typed.null_count == 0
     ):  # few texts, many rows: what follows is cheaper on the dictionary
-        return pa.DictionaryArray.from_arrays(indices, typed)
-    return typed.take(indices)
+        return pa.DictionaryArray.from_arrays(indices, typed), faults, normalised
+    return typed.take(indices), faults, normalised
 
 
 def _occurrences(count: int, indices: pa.Array | None) -> pa.Array:
@@ -247,6 +282,19 @@ def type_rows(con: duckdb.DuckDBPyConnection, contract: Contract, cells: dict[st
     faults = Faults()
     normalised: Counter[str] = Counter()
     empty = pa.chunked_array([pa.repeat("", row_count)])
-    typed = {column.name: _type_column(con, column, cells.get(column.name, empty), faults, normalised) for column in contract.columns}
+
+    def type_one(column: Column) -> tuple[pa.Array, Faults, Counter[str]]:
+        with cursors[column.name] as own:
+            return _type_column(own, column, cells.get(column.name, empty))
+
+    typed = {}
+    cursors = {column.name: con.cursor() for column in contract.columns}  # a connection serves one thread
+    for column in contract.columns:
+        share_lists(con, cursors[column.name], {dotted.partition(".")[0] for dotted in _lists(column)})
+    with ThreadPoolExecutor(_COLUMNS_AT_ONCE) as pool:
+        for column, (values, found, folded) in zip(contract.columns, pool.map(type_one, contract.columns), strict=True):
+            typed[column.name] = values
+            faults.extend(found)
+            normalised += folded
     typed["_record"] = pa.array(np.arange(1, row_count + 1, dtype=np.int32))
     return TypedRows(pa.table(typed), faults.table(), normalised)

@@ -17,6 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ingest.contract import Column, Contract, Message, Type
+from ingest.reference import ReferenceLists
 from ingest.values import type_rows, uscc_is_valid
 
 ALPHABET = "0123456789ABCDEFGHJKLMNPQRTUWXY"
@@ -26,10 +27,11 @@ Judge = Callable[..., list[tuple[Any, str | None]]]
 
 
 @pytest.fixture(scope="module")
-def connection() -> Iterator[duckdb.DuckDBPyConnection]:
+def connection(tmp_path_factory: pytest.TempPathFactory) -> Iterator[duckdb.DuckDBPyConnection]:
+    lists = tmp_path_factory.mktemp("lists")
+    (lists / "colour.csv").write_text("colour_code\nred\nblue\n", encoding="utf-8")
     with duckdb.connect() as con:
-        con.execute("create schema reference")
-        con.execute("create table reference.colour as select * from (values ('red'), ('blue')) as rows (colour_code)")
+        ReferenceLists(overlay=lists).load(con)
         yield con
 
 
@@ -130,6 +132,16 @@ def test_double_forms(judge: Judge) -> None:
             "": None,
         },
     )
+
+
+def test_a_number_is_judged_alone_as_among_others(judge: Judge) -> None:
+    """Plain numbers take a quicker way together: what it takes and the other way refuses, or the reverse, would show here."""
+    texts = ["0.1", "+1", "5.", ".5", "1e-05", "1e0005", "1e-400", "-0", "", *NOT_NUMBERS]
+    together = judge("double", texts)
+    assert [judge("double", [text])[0] for text in texts] == together
+    assert judge("double", ["2", "nan", "1"], minimum=0)[1][1] == "type"
+    assert [code for _, code in judge("double", ["2", "-1"], minimum=0)] == [None, "range"]
+    assert [code for _, code in judge("double", ["2", "11"], maximum=10)] == [None, "range"]
 
 
 def test_a_share_may_be_written_in_percent_and_nothing_else_may(judge: Judge) -> None:
