@@ -17,6 +17,7 @@ from dashboards.errors import DashboardError
 from ingest.contract import ContractError, read_contracts
 from ingest.reference import ReferenceError
 from warehouse.airflow_home import AirflowError
+from warehouse.cli_fetch import add_fetch_commands
 from warehouse.inbox import waiting_files
 from warehouse.settings import ROOT, Settings, SettingsError, UnknownSource, parse_instant, read_settings, utc_now
 from warehouse.terminal import Terminal, visible
@@ -72,6 +73,7 @@ release_app = typer.Typer(help=_help("help.release"), invoke_without_command=Tru
 dashboards_app = typer.Typer(help=_help("help.dashboards"), no_args_is_help=True)
 app.add_typer(release_app, name="release")
 app.add_typer(dashboards_app, name="dashboards")
+add_fetch_commands(app, _help)
 
 
 @dataclasses.dataclass

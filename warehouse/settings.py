@@ -73,6 +73,18 @@ class Settings:
     largest_file_bytes: int = 4 * 1024**3
     airflow_port: int = 8080
     superset_port: int = 8088
+    waiver_folder: Path | None = None
+    connectors_folder: Path | None = None
+
+    @property
+    def connectors(self) -> Path:
+        """Folder of the connectors' YAML files."""
+        return self.connectors_folder or self.data / "connectors"
+
+    @property
+    def fetch(self) -> Path:
+        """What connectors remember."""
+        return self.data / "fetch"
 
     @property
     def inbox(self) -> Path:
@@ -103,13 +115,25 @@ class Settings:
         return self.data / "gates"
 
     @property
+    def receipts(self) -> Path:
+        return self.data / "receipts"
+
+    @property
+    def waivers(self) -> Path:
+        """Reviewed waivers of this deployment; best kept under version control, elsewhere than the data."""
+        return self.waiver_folder or self.data / "waivers"
+
+    @property
     def ledger(self) -> Path:
         return self.data / "ledger.sqlite"
 
 
 def read_settings() -> Settings:
-    """Settings from the environment: TANLIAN_DATA, TANLIAN_REFERENCE, TANLIAN_LANG, TANLIAN_THREADS, TANLIAN_KEEP_RELEASES and the ports."""
+    """Settings from the environment: TANLIAN_DATA, TANLIAN_CONNECTORS, TANLIAN_REFERENCE, TANLIAN_LANG, TANLIAN_THREADS, TANLIAN_KEEP_RELEASES, TANLIAN_WAIVERS
+    and the ports."""
     reference = os.environ.get("TANLIAN_REFERENCE")
+    waivers = os.environ.get("TANLIAN_WAIVERS")
+    connectors = os.environ.get("TANLIAN_CONNECTORS")
     settings = Settings(
         data=Path(os.environ.get("TANLIAN_DATA") or ROOT / "data").absolute(),
         reference=Path(reference).absolute() if reference else None,
@@ -117,6 +141,13 @@ def read_settings() -> Settings:
         keep_releases=int(os.environ.get("TANLIAN_KEEP_RELEASES", "5")),
         airflow_port=int(os.environ.get("TANLIAN_AIRFLOW_PORT", "8080")),
         superset_port=int(os.environ.get("TANLIAN_SUPERSET_PORT", "8088")),
+        waiver_folder=Path(waivers).absolute() if waivers else None,
+        connectors_folder=Path(connectors).absolute() if connectors else None,
     )
     threads = os.environ.get("TANLIAN_THREADS")
     return settings if threads is None else Settings(**(settings.__dict__ | {"threads": int(threads)}))
+
+
+def read_connection(name: str) -> str | None:
+    """An Airflow connection as the environment gives it, JSON or address; it holds a secret and is kept nowhere."""
+    return os.environ.get(f"AIRFLOW_CONN_{name.upper()}")
