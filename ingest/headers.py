@@ -33,7 +33,8 @@ def fold_header(header: str) -> str:
 
 def simplify_header(header: str) -> str:
     """A folded header in Simplified script."""
-    return _to_simplified().convert(header)
+    simplified: str = _to_simplified().convert(header)
+    return simplified
 
 
 def _names(contract: Contract) -> dict[str, str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import duckdb
@@ -15,7 +15,8 @@ from ingest.contract import Contract, Message
 from ingest.faults import FileRefused
 from ingest.headers import match_headers
 from ingest.layout_form import Form, Layout, LayoutError, TableForm, choose_layout, file_names, read_layout
-from ingest.readers import TABLE_COLUMN, RawTable
+from ingest.readers import RawTable
+from ingest.readers.bundle import TABLE_COLUMN
 
 __all__ = ["Layout", "LayoutError", "Mapped", "map_cells", "read_layout"]
 
@@ -38,7 +39,7 @@ class Mapped:
         unknown: position -> header of the columns kept beside the row.
         folded: folded headers and mapped records, by kind.
         not_data: rows that are no records of this source, by kind, each with its reason.
-        tolerance: the layout's own share of bad rows, where it has one.
+        contract: the contract as it holds for this file: a layout may have a tolerance of its own, and lack what its publication does not hold.
     """
 
     cells: dict[str, pa.ChunkedArray]
@@ -47,9 +48,9 @@ class Mapped:
     flags: dict[str, pa.Array]
     unknown: dict[int, str]
     folded: Counter[str]
+    contract: Contract
     layout: str | None = None
     not_data: list[dict[str, Any]] = field(default_factory=list)
-    tolerance: float | None = None
 
 
 def map_cells(con: duckdb.DuckDBPyConnection, contract: Contract, raw: RawTable, layout_name: str | None) -> Mapped:
@@ -69,11 +70,21 @@ def map_cells(con: duckdb.DuckDBPyConnection, contract: Contract, raw: RawTable,
         flags={flag: pa.nulls(raw.row_count, pa.bool_()) for flag in contract.layout_flags},
         unknown=headers.unknown,
         folded=Counter(headers.folded),
+        contract=contract,
     )
 
 
 def _numbers(count: int) -> pa.Array:
     return pa.array(np.arange(1, count + 1, dtype=np.int32))
+
+
+def _as_held(contract: Contract, layout: Layout) -> Contract:
+    """The contract for a layout's rows: what the publication lacks is not asked for, where the contract allows that."""
+    refused = [name for name in layout.absent if not contract.column(name).may_lack]
+    if refused:
+        raise LayoutError(f"{layout.name}: {contract.source} does not let {refused} be absent (mayLack)")
+    columns = tuple(replace(column, required=False) if column.name in layout.absent else column for column in contract.columns)
+    return replace(contract, columns=columns, tolerance=layout.tolerance.share if layout.tolerance else contract.tolerance)
 
 
 def _quoted(text: str) -> str:
@@ -161,12 +172,13 @@ def _register_tables(con: duckdb.DuckDBPyConnection, layout: Layout, raw: RawTab
 
 def _spread(con: duckdb.DuckDBPyConnection, layout: Layout) -> None:
     """Table `spread`: every row that may become records, with the layout's expressions and, where it is no data, the kind."""
-    lets = "".join(f", {expression} as {name}" for name, expression in layout.let.items())
+    # One select per expression: an alias of the same select cannot be used inside a subquery.
+    lets = f"select * from {layout.relation}"
+    for name, expression in layout.let.items():
+        lets = f"select *, {expression} as {name} from ({lets})"
     cases = "".join(f" when {item.when} then {_quoted(item.kind)}" for item in layout.not_data)
     kind = f"case{cases} end" if cases else "cast(null as varchar)"
-    con.execute(
-        f"create or replace temp table spread as with lets as (select *{lets} from {layout.relation}) select *, {kind} as _not_data from lets"
-    )
+    con.execute(f"create or replace temp table spread as select *, {kind} as _not_data from ({lets})")
 
 
 def _not_data(con: duckdb.DuckDBPyConnection, layout: Layout, aside: Counter[str]) -> list[dict[str, Any]]:
@@ -210,7 +222,7 @@ def _map_by_layout(con: duckdb.DuckDBPyConnection, contract: Contract, raw: RawT
         flags={flag: mapped[flag].combine_chunks() for flag in contract.layout_flags},
         unknown=dict(enumerate(trimmed)),
         folded=Counter({"layout": mapped.num_rows}),
+        contract=_as_held(contract, layout),
         layout=layout.name,
         not_data=not_data,
-        tolerance=layout.tolerance.share if layout.tolerance else None,
     )

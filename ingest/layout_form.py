@@ -22,11 +22,12 @@ import yaml
 from ingest.contract import Contract, Message
 from ingest.faults import FileRefused
 from ingest.headers import fold_header, simplify_header
-from ingest.readers import TABLE_COLUMN, RawTable
+from ingest.readers import RawTable
+from ingest.readers.bundle import TABLE_COLUMN
 
 _KEYS = {
     "layout", "source", "version", "title", "publisher", "citation", "notes", "match", "tables", "from", "unpivot",
-    "not_data", "tolerance", "let", "constants", "records", "maps", "refuse",
+    "not_data", "tolerance", "let", "constants", "records", "maps", "refuse", "absent",
 }  # fmt: skip
 _MATCH_KEYS = {"headers", "any", "needs", "optional", "exact"}
 _TABLE_KEYS = {"file", "headers", "optional", "unpivot", "key", "joined"}
@@ -122,6 +123,7 @@ class Layout:
     constants: Mapping[str, str] = field(default_factory=dict)
     records: tuple[dict[str, Any], ...] = ()
     maps: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    absent: Mapping[str, Message] = field(default_factory=dict)  # columns that the publication does not hold
     refusal: Message | None = None
 
     @property
@@ -206,6 +208,7 @@ def read_layout(path: Path) -> Layout:
         constants={name: str(value) for name, value in document.get("constants", {}).items()},
         records=tuple(document.get("records", ())),
         maps={name: {str(key): str(value) for key, value in pairs.items()} for name, pairs in document.get("maps", {}).items()},
+        absent={name: Message(**reason) for name, reason in document.get("absent", {}).items()},
         refusal=Message(**document["refuse"]) if "refuse" in document else None,
     )
 
