@@ -9,7 +9,7 @@ import dataclasses
 import shutil
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ import pyarrow.parquet as pq
 
 from ingest import layout as layouts
 from ingest.contract import Contract, Message
+from ingest.documents.resolution import locate_missing, settle_documents
 from ingest.faults import FileRefused
 from ingest.judgement import Judgement, judge
 from ingest.lookups import Stored
@@ -67,6 +68,9 @@ class Prepared:
     unknown_columns: list[str]
     file_rows: int = 0
     repeats: Path | None = None
+    waived: tuple[dict[str, Any], ...] = ()  # rows that only a waiver lets through: row number, rule, waiver
+    contract: Contract | None = None  # as the layout reads it: a tolerance of its own, columns its publication lacks
+    not_data: list[dict[str, Any]] = field(default_factory=list)  # rows that are no records of this source: kind, count, zh, en
 
 
 def _constant(text: str, count: int) -> pa.Array:
@@ -198,18 +202,22 @@ def prepare(
     Raises:
         FileRefused: nothing of the file can land; says why in both languages.
     """
-    raw = read(data)
+    raw = read(data, documents=contract.documents)
     with duckdb.connect() as con:
         con.execute(f"set temp_directory = '{str(work).replace(chr(39), chr(39) * 2)}/spill'")
         reference.load(con)
+        settled = settle_documents(con, contract, raw, stored)
+        raw = settled.raw
         mapped = layouts.map_cells(con, contract, raw, delivery.layout)
+        contract = mapped.contract
         typed, matches, lifted = store_waived_cells(
             con, contract, mapped.cells, type_rows(con, contract, mapped.cells, mapped.record_count), waivers
         )
         rows = typed.table
         for name, flag in mapped.flags.items():
             rows = rows.append_column(name, flag)
-        judged = judge(con, contract, contracts, rows, typed.faults, stored, delivery.received_at, matches)
+        cell_faults = pa.concat_tables([locate_missing(raw, typed.faults), settled.faults])
+        judged = judge(con, contract, contracts, rows, cell_faults, stored, delivery.received_at, matches)
         judgement = hold_waived(dataclasses.replace(judged, waived=pa.concat_tables([judged.waived, lifted.cast(judged.waived.schema)])))
         quarantine = _quarantine_table(con, contract, delivery, raw, mapped.row_numbers, judgement, mapped.cells)
         extra = pa.nulls(mapped.record_count, pa.string())
@@ -274,6 +282,17 @@ def _written(
         unknown_columns=[header for header in mapped.unknown.values() if header],
         file_rows=raw.row_count,
         repeats=_write(full.take(repeated), work / "repeats.parquet") if keep_repeats and len(repeated) else None,
+        contract=contract,
+        not_data=mapped.not_data,
+    )
+
+
+def _waived_rows(judgement: Judgement, row_numbers: pa.Array) -> tuple[dict[str, Any], ...]:
+    waiting = {place + 1 for place in judgement.records("waiting").to_pylist()} if judgement.waived.num_rows else set()
+    return tuple(
+        {"row_number": row_numbers[row["_record"] - 1].as_py(), "rule": row["code"], "waiver": row["waiver"]}
+        for row in judgement.waived.to_pylist()
+        if row["_record"] in waiting
     )
 
 

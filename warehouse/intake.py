@@ -6,11 +6,12 @@ see what the ledger lists. The next run takes up what is entered and not yet jud
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 import os
 import shutil
 from collections.abc import Callable, Iterable, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -25,9 +26,13 @@ from ingest.delivery import is_stable, receive_bytes, sync_folder
 from ingest.faults import FileRefused
 from ingest.landing import Delivery, Prepared, clear, prepare, settle_waiting, too_many_bad_rows
 from ingest.reference import ReferenceLists
+from ingest.waivers import Waiver
 from warehouse.inbox import waiting_files
-from warehouse.ledger import Ledger
-from warehouse.settings import Settings, UnknownSource, utc_now
+from warehouse.ledger import Closure, Ledger
+from warehouse.quarantine import Arrival, find_settled, places_of, refused_rows_named, waived_of
+from warehouse.repair.mark import returned_for
+from warehouse.settings import Settings, UnknownSource, china_day, utc_now
+from warehouse.waivers import in_force, read_waivers
 
 log = logging.getLogger(__name__)
 
@@ -46,6 +51,10 @@ def _unprocessable() -> FileRefused:
             f"The program ended {MOST_ATTEMPTS} times while judging this file: it is put aside, its bytes are kept. Show the receipt to the maintainers.",
         ),
     )
+
+
+def _counted(kept_in: str | None, path: Path | None) -> tuple[str, int] | None:
+    return (kept_in, pq.read_metadata(path).num_rows) if kept_in and path is not None else None
 
 
 class Intake:
@@ -107,6 +116,7 @@ class Intake:
         receipts = []
         with self._lock:
             self._finish_settling()
+            self._land_waived()
             for row in self.ledger.pending():
                 receipt = self._judge(row)
                 receipts.append(receipt)
@@ -155,12 +165,22 @@ class Intake:
             if self.ledger.count_attempt(row["sequence"]) > MOST_ATTEMPTS:
                 raise _unprocessable()
             data = (self.settings.deliveries / row["delivery_id"][:2] / row["delivery_id"]).read_bytes()
-            prepared = prepare(data, delivery, contract, self.contracts, self.reference, self.stored, work)
-            gate = self._pass_gate(contract, delivery, prepared)
+            prepared = prepare(
+                data,
+                delivery,
+                contract,
+                self.contracts,
+                self.reference,
+                self.stored,
+                work,
+                self._waivers(),
+                keep_repeats=bool(self.ledger.quarantine_files(row["source"], only_open=True)),
+            )
+            gate = self._pass_gate(prepared.contract or contract, delivery, prepared)
         except FileRefused as refusal:
             receipt = self._reject(row, refusal, prepared)
         else:
-            receipt = self._commit(row, contract, prepared, gate)
+            receipt = self._commit(row, contract, prepared, gate, returned_for(data))
         shutil.rmtree(work, ignore_errors=True)
         return receipt
 
@@ -204,7 +224,16 @@ class Intake:
         made.replace(target)
         sync_folder(target.parent)
 
-    def _commit(self, row: dict[str, Any], contract: Contract, prepared: Prepared, gate: GateResult) -> Receipt:
+    def _waivers(self) -> list[Waiver]:
+        """Waivers in force today. Read anew each time: a signature counts from the next row on."""
+        return in_force(read_waivers(self.settings.waivers, self.contracts, self._today()))
+
+    def _today(self) -> date:
+        return date.fromisoformat(china_day(utc_now()))
+
+    def _commit(
+        self, row: dict[str, Any], contract: Contract, prepared: Prepared, gate: GateResult, returned: str | None = None
+    ) -> Receipt:
         counts = prepared.counts
         landed = []
         if counts["accepted"]:
@@ -226,9 +255,16 @@ class Intake:
                 for failure in gate.failures
             ],
         }
-        self.ledger.settle(row["sequence"], "landed", verdict, counts, receipt, landed)
+        files = [self.settings.data / path for path, _ in landed] + ([prepared.repeats] if prepared.repeats else [])
+        refused = self.settings.data / kept_in if kept_in else None
+        arrival = Arrival(row["sequence"], row["file"], files, refused, returned)
+        closed = find_settled(self.settings, self.ledger, contract, arrival, besides=row["sequence"])
+        receipt["settles"] = {state: sum(closure.state == state for closure in closed) for state in sorted({c.state for c in closed})}
+        self.ledger.settle(row["sequence"], "landed", verdict, counts, receipt, landed, _counted(kept_in, refused), closed)
+        if prepared.waived:
+            self._settle_one(self.ledger.delivery(row["sequence"]), contract, row["sequence"])
         if counts["accepted"]:
-            self._settle_followers(contract)
+            self._settle_followers(contract, row["sequence"])
         return receipt
 
     def _keep_refused(self, row: dict[str, Any], prepared: Prepared | None) -> str | None:
@@ -252,7 +288,9 @@ class Intake:
             "kept_in": self._keep_refused(row, prepared),
             "rows_in_file": prepared.file_rows if prepared else None,
         }
-        self.ledger.settle(row["sequence"], "rejected", "rejected", none, receipt, [])
+        kept_in = receipt["kept_in"]
+        kept = _counted(kept_in, self.settings.data / kept_in if kept_in else None)
+        self.ledger.settle(row["sequence"], "rejected", "rejected", none, receipt, [], kept)
         return receipt
 
     def _receipt(self, row: dict[str, Any], verdict: str, counts: dict[str, int], prepared: Prepared | None) -> Receipt:
@@ -266,58 +304,115 @@ class Intake:
             "reasons": [],
             "counts": counts,
             "layout": prepared.layout if prepared else None,
+            "not_data": prepared.not_data if prepared else [],
             "normalised": prepared.normalised if prepared else {},
             "fault_counts": prepared.fault_counts if prepared else {},
             "faults": prepared.faults if prepared else [],
             "unknown_columns": prepared.unknown_columns if prepared else [],
             "notes": prepared.notes if prepared else {},
+            "waived": list(prepared.waived) if prepared else [],
         }
 
     # Rows that wait
 
-    def _settle_followers(self, landed: Contract) -> None:
+    def _settle_followers(self, landed: Contract, by_sequence: int) -> None:
         """Judge again the rows that waited for what has just landed."""
         for contract in self.contracts.values():
             if landed.source in contract.references():
                 for row in self.ledger.waiting_deliveries(contract.source):
-                    self._settle_one(row, contract)
+                    self._settle_one(row, contract, by_sequence)
 
     def _finish_settling(self) -> None:
         """After an interruption: rows may have stopped waiting without anybody having looked."""
         for contract in self.contracts.values():
-            if contract.references():
-                for row in self.ledger.waiting_deliveries(contract.source):
-                    self._settle_one(row, contract)
+            for row in self.ledger.waiting_deliveries(contract.source):
+                self._settle_one(row, contract, row["sequence"])
 
-    def _settle_one(self, row: dict[str, Any], contract: Contract) -> None:
+    def _settle_one(self, row: dict[str, Any], contract: Contract, by_sequence: int) -> None:
         waiting = self.settings.data / self._waiting_file(row, row["waiting"])
         received_at = datetime.fromisoformat(row["received_at"])
-        settled = settle_waiting(waiting, contract, self.contracts, self.reference, self.stored, received_at)
+        waivers = self._waivers()
+        settled = settle_waiting(waiting, contract, self.contracts, self.reference, self.stored, received_at, waivers)
         rows, outcome = settled.rows, settled.verdicts["verdict"]
         still = pc.equal(outcome, "waiting")
         if pc.all(still).as_py():
             return
-        accepted = rows.filter(pc.equal(outcome, "accepted"))
+        types = list(contract.landing_types())
+        accepted = rows.filter(pc.equal(outcome, "accepted")).select(types)
         duplicate = int(pc.sum(pc.equal(outcome, "duplicate")).as_py() or 0)
         refused = int(pc.sum(pc.equal(outcome, "quarantined")).as_py() or 0)
-        work = self.settings.data / "work"
-        work.mkdir(exist_ok=True)
         landed = []
         if accepted.num_rows:
             # Named by how many rows still waited, so that a repeated run after an interruption writes the same file again.
             path = self._kept(row, "landing", f"_waited_{row['waiting']:08d}")
-            made = work / "settled.parquet"
-            pq.write_table(accepted, made, compression="zstd")
-            self._put(made, path)
+            self._put(self._make(accepted, "settled"), path)
             landed = [(path, accepted.num_rows)]
         self._mark_settled(row, rows, outcome)
         rest = rows.filter(still)
         if rest.num_rows:
-            made = work / "waiting.parquet"
-            pq.write_table(rest, made, compression="zstd")
-            self._put(made, self._waiting_file(row, rest.num_rows))
-        self.ledger.settle_waiting(row["sequence"], accepted.num_rows, duplicate, refused, landed)
+            self._put(self._make(rest, "waiting"), self._waiting_file(row, rest.num_rows))
+        gone = rows.filter(pc.is_in(outcome, pa.array(["accepted", "duplicate"])))
+        closed, waived = self._close(row, contract, gone.select(types), by_sequence, waived_of(settled, waivers, outcome))
+        self.ledger.settle_waiting(row["sequence"], accepted.num_rows, duplicate, refused, landed, closed, waived)
         waiting.unlink()
+
+    def _make(self, table: pa.Table, name: str) -> Path:
+        work = self.settings.data / "work"
+        work.mkdir(exist_ok=True)
+        made = work / f"{name}.parquet"
+        pq.write_table(table, made, compression="zstd")
+        return made
+
+    def _close(
+        self, row: dict[str, Any], contract: Contract, gone: pa.Table, by_sequence: int, waived: dict[int, list[dict[str, Any]]]
+    ) -> tuple[list[Closure], list[dict[str, Any]]]:
+        """The quarantined rows that rows which have gone from waiting or quarantine settle, and the waivers used, by record.
+
+        Args:
+            waived: row number -> rules lifted for it.
+        """
+        if not gone.num_rows:
+            return [], []
+        arrival = Arrival(by_sequence, row["file"], [self._make(gone, "gone")], None)
+        found = find_settled(self.settings, self.ledger, contract, arrival)
+        places = places_of(self.settings, self.ledger, contract, row["sequence"])
+        closed, used = [], []
+        for closure in found:
+            number = places.get(closure.record) if closure.sequence == row["sequence"] else None
+            rules = waived.get(number, []) if number is not None else []
+            used += [{"record": closure.record, "row_number": number} | rule for rule in rules]
+            closed.append(dataclasses.replace(closure, state="waived") if rules else closure)
+        return closed, used
+
+    def _land_waived(self) -> None:
+        """Land what a waiver lets through that was signed after the row had been refused."""
+        waivers = self._waivers()
+        for source in sorted({waiver.source for waiver in waivers}):
+            contract = self.contracts[source]
+            for row, rows in refused_rows_named(self.settings, self.ledger, contract, waivers):
+                self._land_waived_rows(row, contract, rows, waivers)
+
+    def _land_waived_rows(self, row: dict[str, Any], contract: Contract, rows: pa.Table, waivers: list[Waiver]) -> None:
+        now = utc_now()
+        settled = settle_waiting(rows, contract, self.contracts, self.reference, self.stored, now, waivers)
+        outcome = settled.verdicts["verdict"]
+        accepted, repeated = pc.equal(outcome, "accepted"), pc.equal(outcome, "duplicate")
+        counts = {"accepted": int(pc.sum(accepted).as_py() or 0), "duplicate": int(pc.sum(repeated).as_py() or 0)}
+        if not any(counts.values()):
+            return
+        types = list(contract.landing_types())
+        landed = []
+        # Known from now on: what the warehouse said of an earlier day stays as it was.
+        known = pa.repeat(pa.scalar(now, pa.timestamp("us")), rows.num_rows)
+        rows = rows.set_column(rows.schema.get_field_index("_received_at"), "_received_at", known)
+        if counts["accepted"]:
+            # Named by how many rows are still refused, so that a repeated run after an interruption writes the same file again.
+            path = self._kept(row, "landing", f"_waived_{row['quarantined']:08d}")
+            self._put(self._make(rows.filter(accepted).select(types), "settled"), path)
+            landed = [(path, counts["accepted"])]
+        gone = rows.filter(pc.or_(accepted, repeated)).select(types)
+        closed, used = self._close(row, contract, gone, row["sequence"], waived_of(settled, waivers, outcome))
+        self.ledger.settle_waived(row["sequence"], counts, landed, closed, used, now)
 
     def _waiting_file(self, row: dict[str, Any], count: int) -> Path:
         """The rows of a delivery that wait. Their number, which the ledger keeps, is in the name: what the ledger says and what the file
@@ -331,6 +426,4 @@ class Intake:
         if not pc.any(done).as_py():
             return
         settled = pa.table({"_row_number": rows["_row_number"].filter(done), "verdict": outcome.filter(done)})
-        made = self.settings.data / "work" / "mark.parquet"
-        pq.write_table(settled, made)
-        self._put(made, self._kept(row, "quarantine", f".settled_{row['waiting']:08d}"))
+        self._put(self._make(settled, "mark"), self._kept(row, "quarantine", f".settled_{row['waiting']:08d}"))

@@ -5,11 +5,13 @@ One SQLite file. Every change is one transaction, and everything that matters is
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -64,6 +66,33 @@ create table if not exists releases (
     manifest_hash text not null,
     status text not null check (status in ('published', 'rolled_back', 'removed'))
 );
+create table if not exists quarantine_files (
+    sequence integer primary key references deliveries (sequence),
+    source text not null,
+    path text not null,
+    row_count integer not null,
+    open_count integer not null check (open_count >= 0)
+);
+create index if not exists quarantine_files_open on quarantine_files (source) where open_count > 0;
+create table if not exists closures (
+    sequence integer not null references deliveries (sequence),
+    record integer not null,
+    state text not null check (state in ('closed', 'waived', 'superseded')),
+    by_sequence integer references deliveries (sequence),
+    at text not null,
+    primary key (sequence, record)
+);
+create table if not exists waived_rows (
+    sequence integer not null references deliveries (sequence),
+    record integer not null,
+    rule text not null,
+    source text not null,
+    file text not null,
+    row_number integer not null,
+    landed_at text not null,
+    waiver text not null,
+    primary key (sequence, record, rule)
+);
 create table if not exists audit (
     id integer primary key autoincrement,
     at text not null,
@@ -80,6 +109,16 @@ create trigger if not exists audit_is_not_deleted before delete on audit begin s
 
 def _entry_hash(at: str, event: str, subject: str, payload: str, previous: str) -> str:
     return hashlib.sha256("\x1f".join((at, event, subject, payload, previous)).encode()).hexdigest()
+
+
+@dataclass(frozen=True)
+class Closure:
+    """What settled one quarantined row (delivery and record): a later delivery put it right or refused it anew, or a waiver let it through."""
+
+    sequence: int
+    record: int
+    state: str
+    by_sequence: int | None
 
 
 class Ledger:
@@ -175,9 +214,22 @@ class Ledger:
         return found[0] if found else None
 
     def settle(
-        self, sequence: int, status: str, verdict: str, counts: dict[str, int], receipt: dict[str, Any], landed: list[tuple[Path, int]]
+        self,
+        sequence: int,
+        status: str,
+        verdict: str,
+        counts: dict[str, int],
+        receipt: dict[str, Any],
+        landed: list[tuple[Path, int]],
+        kept: tuple[str, int] | None = None,
+        closed: Sequence[Closure] = (),
     ) -> None:
-        """Record what became of a delivery, and list its landing files: from here on readers see them."""
+        """Record what became of a delivery, and list its landing files: from here on readers see them.
+
+        Args:
+            kept: the delivery's quarantine file and its row count.
+            closed: rows of earlier deliveries that this one settles.
+        """
         with self.transaction():
             row = self._rows("select * from deliveries where sequence = ?", (sequence,))[0]
             self._con.execute(
@@ -191,16 +243,108 @@ class Ledger:
                 ),
             )
             self._list_files(row, landed)
+            if kept is not None:
+                self._con.execute(
+                    "insert or replace into quarantine_files (sequence, source, path, row_count, open_count) values (?, ?, ?, ?, ?)",
+                    (sequence, row["source"], kept[0], kept[1], kept[1]),
+                )
             self.note(status, f"{row['source']}/{row['file']}", {"sequence": sequence, "verdict": verdict, "counts": counts})
+            self._close(row["source"], closed)
 
-    def _list_files(self, row: dict[str, Any], landed: list[tuple[Path, int]]) -> None:
+    def _list_files(self, row: dict[str, Any], landed: list[tuple[Path, int]], known_at: str | None = None) -> None:
         for path, count in landed:
             self._con.execute(
                 "insert or replace into landing_files (path, source, sequence, delivery_id, row_count, received_at) values (?, ?, ?, ?, ?, ?)",
-                (str(path), row["source"], row["sequence"], row["delivery_id"], count, row["received_at"]),
+                (str(path), row["source"], row["sequence"], row["delivery_id"], count, known_at or row["received_at"]),
             )
 
-    def settle_waiting(self, sequence: int, accepted: int, duplicate: int, refused: int, landed: list[tuple[Path, int]]) -> None:
+    # Quarantined rows: open until a later delivery or a waiver settles them
+
+    def _close(self, source: str, closed: Sequence[Closure]) -> None:
+        """Within a transaction: mark quarantined rows as settled, once each, and say so in the audit chain."""
+        if not closed:
+            return
+        at = utc_now().isoformat()
+        self._con.executemany(
+            "insert or ignore into closures (sequence, record, state, by_sequence, at) values (?, ?, ?, ?, ?)",
+            [(closure.sequence, closure.record, closure.state, closure.by_sequence, at) for closure in closed],
+        )
+        touched = sorted({closure.sequence for closure in closed})
+        for sequence in touched:
+            self._con.execute(
+                "update quarantine_files set open_count = row_count - (select count(*) from closures c where c.sequence = ?) where sequence = ?",
+                (sequence, sequence),
+            )
+        listed = json.dumps(sorted(dataclasses.astuple(closure) for closure in closed), ensure_ascii=False)
+        counted = {state: sum(closure.state == state for closure in closed) for state in sorted({closure.state for closure in closed})}
+        digest = hashlib.sha256(listed.encode()).hexdigest()
+        self.note("closed", source, {"deliveries": touched, "states": counted, "rows_sha256": digest})
+
+    def quarantine_files(self, source: str | None = None, only_open: bool = False) -> list[dict[str, Any]]:
+        """Files of quarantined rows with their delivery, in received order."""
+        return self._rows(
+            "select q.*, d.file, d.delivery_id, d.received_at, d.status, d.layout from quarantine_files q join deliveries d using (sequence) "
+            "where (? is null or q.source = ?) and (? = 0 or q.open_count > 0) order by d.received_at, q.sequence",
+            (source, source, int(only_open)),
+        )
+
+    def closures(self) -> list[dict[str, Any]]:
+        return self._rows("select * from closures order by sequence, record")
+
+    def settle_waived(
+        self,
+        sequence: int,
+        counts: dict[str, int],
+        landed: list[tuple[Path, int]],
+        closed: Sequence[Closure],
+        waived: Sequence[dict[str, Any]],
+        known_at: datetime,
+    ) -> None:
+        """Move rows that a waiver let through from quarantine to where they went; the sum stays. They are known from `known_at` on."""
+        moved = counts["accepted"] + counts["duplicate"]
+        with self.transaction():
+            row = self._rows("select * from deliveries where sequence = ?", (sequence,))[0]
+            self._con.execute(
+                "update deliveries set accepted = accepted + ?, duplicate = duplicate + ?, quarantined = quarantined - ? where sequence = ?",
+                (counts["accepted"], counts["duplicate"], moved, sequence),
+            )
+            self._list_files(row, landed, known_at.isoformat())
+            self._enter_waived(row, waived, known_at)
+            self.note("waived", f"{row['source']}/{row['file']}", {"sequence": sequence, "counts": counts, "waivers": list(waived)})
+            self._close(row["source"], closed)
+
+    def _enter_waived(self, row: dict[str, Any], waived: Sequence[dict[str, Any]], landed_at: datetime) -> None:
+        for entry in waived:
+            self._con.execute(
+                "insert or ignore into waived_rows (sequence, record, rule, source, file, row_number, landed_at, waiver) values (?, ?, ?, ?, ?, ?, ?, ?)",
+                (
+                    row["sequence"],
+                    entry["record"],
+                    entry["rule"],
+                    row["source"],
+                    row["file"],
+                    entry["row_number"],
+                    landed_at.isoformat(),
+                    json.dumps(entry["waiver"], ensure_ascii=False, sort_keys=True),
+                ),
+            )
+
+    def waived_rows(self, as_of: datetime | None = None) -> list[dict[str, Any]]:
+        """Rows that landed through a waiver up to an instant, each with the waiver as it was then."""
+        until = (as_of or datetime(9999, 1, 1)).isoformat()
+        rows = self._rows("select * from waived_rows where landed_at <= ? order by source, sequence, record, rule", (until,))
+        return [row | {"waiver": json.loads(row["waiver"])} for row in rows]
+
+    def settle_waiting(
+        self,
+        sequence: int,
+        accepted: int,
+        duplicate: int,
+        refused: int,
+        landed: list[tuple[Path, int]],
+        closed: Sequence[Closure] = (),
+        waived: Sequence[dict[str, Any]] = (),
+    ) -> None:
         """Move rows that waited to where they went; the sum stays."""
         moved = accepted + duplicate
         with self.transaction():
@@ -210,7 +354,10 @@ class Ledger:
                 (accepted, duplicate, moved, moved + refused, sequence),
             )
             self._list_files(row, landed)
-            self.note("settled", f"{row['source']}/{row['file']}", {"accepted": accepted, "duplicate": duplicate, "refused": refused})
+            told: dict[str, Any] = {"accepted": accepted, "duplicate": duplicate, "refused": refused}
+            self._enter_waived(row, waived, datetime.fromisoformat(row["received_at"]))
+            self.note("settled", f"{row['source']}/{row['file']}", told | ({"waivers": list(waived)} if waived else {}))
+            self._close(row["source"], closed)
 
     def deliveries(self, source: str | None = None) -> list[dict[str, Any]]:
         if source is None:
@@ -222,6 +369,10 @@ class Ledger:
 
     def waiting_deliveries(self, source: str) -> list[dict[str, Any]]:
         return self._rows("select * from deliveries where source = ? and waiting > 0 order by received_at, sequence", (source,))
+
+    def receipts_of(self, file: str) -> list[dict[str, Any]]:
+        """Judged deliveries of a file name, oldest first."""
+        return self._rows("select * from deliveries where file = ? and receipt is not null order by sequence", (file,))
 
     def landing_files(self, source: str, as_of: datetime | None = None) -> list[dict[str, Any]]:
         """Landing files of a source in received order, up to an instant."""
