@@ -15,7 +15,7 @@ by them: when it has stopped waiting, it is judged again by every rule. They dec
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from itertools import groupby
 from typing import Any
@@ -49,10 +49,14 @@ def _with_parameters(expression: str, parameters: dict[str, Any]) -> str:
     return expression
 
 
-def _beside(names: Sequence[str]) -> str:
-    """SQL text of what a lookup found, as the rule's `shows` name it: `; a = 1, b = 2`, or nothing where it found nothing."""
-    cells = ", ".join(f"'{name} = ' || cast({name} as varchar)" for name in names)
-    return f"coalesce('; ' || nullif(concat_ws(', ', {cells}), ''), '')" if names else "''"
+def _beside(shows: Mapping[str, str]) -> str:
+    """SQL text of what a rule `shows` beside the offending value, name -> expression: `; a = 1, b = 2`, less what is unknown."""
+    cells = ", ".join(
+        f"'{name} = ' || case when typeof({value}) like 'DECIMAL%' then rtrim(rtrim(cast({value} as varchar), '0'), '.') "
+        f"else cast({value} as varchar) end"
+        for name, value in shows.items()
+    )
+    return f"coalesce('; ' || nullif(concat_ws(', ', {cells}), ''), '')" if shows else "''"
 
 
 def _no_faults() -> pa.Table:
@@ -70,9 +74,9 @@ def predicate_faults(con: duckdb.DuckDBPyConnection, contract: Contract, landed:
             if lookups.setdefault(alias, lookup) != lookup:
                 raise ValueError(f"{contract.source}: lookup {alias} is declared twice, differently")
     broken = {rule.code: f"coalesce({_with_parameters(rule.parameters['violated'], dict(rule.parameters))}, false)" for rule in rules}
-    shows = {rule.code: rule.parameters.get("shows", ()) for rule in rules}
+    shows = {rule.code: rule.parameters.get("shows", {}) for rule in rules}
     flags = ", ".join(f'({test}) as "{code}", {_beside(shows[code])} as "{code} beside"' for code, test in broken.items())
-    expressions = [*broken.values(), *(name for names in shows.values() for name in names)]
+    expressions = [*broken.values(), *(value for shown_with in shows.values() for value in shown_with.values())]
     joins = lookup_joins(con, lookups, expressions, landed)
     con.execute(
         f"create or replace temp table broken as select * from (select r._record, {flags} from candidates r {joins}) "
@@ -100,12 +104,16 @@ def _reference_faults(con: duckdb.DuckDBPyConnection, rule: Rule, contract: Cont
     tests = " and ".join(f"known.{name} = r.{name}" for name in columns)
     known = f"(select distinct {', '.join(columns)} from {landed.rows(rule.parameters['source'])})"
     given = " and ".join(f"r.{name} is not null" for name in columns)  # what names nothing waits for nothing
+    # Few distinct things are named by many rows, and mostly all of them are known: the rows are looked at only for what is missing.
+    con.execute(
+        f"create or replace temp table missing as select r.* from (select distinct {', '.join(columns)} from typed_candidates r where {given}) r "
+        f"where not exists (select 1 from {known} known where {tests})"
+    )
+    if not con.execute("select 1 from missing limit 1").fetchone():
+        return _no_faults()
+    named = " and ".join(f"missing.{name} = r.{name}" for name in columns)
     return con.execute(
-        _records(
-            contract,
-            rule,
-            f"select r._record from typed_candidates r where {given} and not exists (select 1 from {known} known where {tests})",
-        )
+        _records(contract, rule, f"select r._record from typed_candidates r where exists (select 1 from missing where {named})")
     ).to_arrow_table()
 
 

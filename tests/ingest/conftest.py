@@ -52,10 +52,12 @@ class Shelf:
         return prepared
 
     def deliver_referenced(self, source: str) -> None:
-        """Deliver the good form of the sources that a source's rows refer to, so that its own rows need not wait; judged once a session."""
+        """Deliver the good form of the sources that a source's rows refer to, and of those that these refer to, so that its own rows need
+        not wait; judged once a session."""
         for referenced in sorted(self.contracts[source].references() - {source}):
             path = self.contracts[referenced].folder / "fixtures" / "good" / "own_form.csv"
             if path not in REFERENCED:
+                self.deliver_referenced(referenced)
                 REFERENCED[path] = self.deliver(referenced, path).landing
             self.landed[referenced] = [REFERENCED[path]]
 
