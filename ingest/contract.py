@@ -381,3 +381,14 @@ def read_contract(path: Path) -> Contract:
 def read_contracts(folder: Path = SOURCES) -> dict[str, Contract]:
     """Every source below `folder`, by name. A folder without `contract.yaml` is no source."""
     return {path.parent.name: read_contract(path) for path in sorted(folder.glob("*/contract.yaml"))}
+
+
+def in_reference_order(contracts: Mapping[str, Contract]) -> list[str]:
+    """The sources, those that others ask for first: of what arrives at one time, little has to wait and nothing is refused as unknown."""
+    left = sorted(contracts)
+    ordered: list[str] = []
+    while left:
+        ready = [source for source in left if not contracts[source].references() & set(left) - {source}]
+        ordered += ready or left[:1]  # sources that ask for each other have no order
+        left = [source for source in left if source not in ordered]
+    return ordered

@@ -21,7 +21,7 @@ import pyarrow.parquet as pq
 from filelock import FileLock
 
 from expectations.gate import Candidate, Gatekeeper, GateResult
-from ingest.contract import Contract, Message, read_contracts
+from ingest.contract import Contract, Message, in_reference_order, read_contracts
 from ingest.delivery import is_stable, receive_bytes, sync_folder
 from ingest.faults import FileRefused
 from ingest.landing import Delivery, Prepared, clear, prepare, settle_waiting, too_many_bad_rows
@@ -132,8 +132,7 @@ class Intake:
         wanted = set(files) if files else None
         # Locked from the first look on: two that take one inbox at once would both list a file that only one of them gets.
         with self._lock:
-            for source in sources or sorted(self.contracts):
-                self.contract(source)
+            for source in in_reference_order({name: self.contract(name) for name in sources or self.contracts}):
                 for path in waiting_files(self.settings, source):
                     if (wanted is None or path.name in wanted) and is_stable(path):
                         got = self.receive(path, source, keep=False)
@@ -316,19 +315,24 @@ class Intake:
     # Rows that wait
 
     def _settle_followers(self, landed: Contract, by_sequence: int) -> None:
-        """Judge again the rows that waited for what has just landed."""
-        for contract in self.contracts.values():
-            if landed.source in contract.references():
-                for row in self.ledger.waiting_deliveries(contract.source):
-                    self._settle_one(row, contract, by_sequence)
+        """Judge again the rows that waited for what has just landed, then those that waited for these."""
+        news = [landed.source]
+        while news:
+            source = news.pop()
+            for contract in self.contracts.values():
+                if source in contract.references():
+                    waiting = self.ledger.waiting_deliveries(contract.source)
+                    if any([self._settle_one(row, contract, by_sequence) for row in waiting]):
+                        news.append(contract.source)
 
     def _finish_settling(self) -> None:
         """After an interruption: rows may have stopped waiting without anybody having looked."""
-        for contract in self.contracts.values():
-            for row in self.ledger.waiting_deliveries(contract.source):
-                self._settle_one(row, contract, row["sequence"])
+        for source in in_reference_order(self.contracts):
+            for row in self.ledger.waiting_deliveries(source):
+                self._settle_one(row, self.contracts[source], row["sequence"])
 
-    def _settle_one(self, row: dict[str, Any], contract: Contract, by_sequence: int) -> None:
+    def _settle_one(self, row: dict[str, Any], contract: Contract, by_sequence: int) -> bool:
+        """Judge the waiting rows of one delivery again; gives whether any of them landed."""
         waiting = self.settings.data / self._waiting_file(row, row["waiting"])
         received_at = datetime.fromisoformat(row["received_at"])
         waivers = self._waivers()
@@ -336,7 +340,7 @@ class Intake:
         rows, outcome = settled.rows, settled.verdicts["verdict"]
         still = pc.equal(outcome, "waiting")
         if pc.all(still).as_py():
-            return
+            return False
         types = list(contract.landing_types())
         accepted = rows.filter(pc.equal(outcome, "accepted")).select(types)
         duplicate = int(pc.sum(pc.equal(outcome, "duplicate")).as_py() or 0)
@@ -355,6 +359,7 @@ class Intake:
         closed, waived = self._close(row, contract, gone.select(types), by_sequence, waived_of(settled, waivers, outcome))
         self.ledger.settle_waiting(row["sequence"], accepted.num_rows, duplicate, refused, landed, closed, waived)
         waiting.unlink()
+        return bool(landed)
 
     def _make(self, table: pa.Table, name: str) -> Path:
         work = self.settings.data / "work"

@@ -7,7 +7,7 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-from ingest.contract import read_contracts
+from ingest.contract import in_reference_order, read_contracts
 from warehouse.dag_run import DagRunner, DagRuns, Progress
 from warehouse.demonstration import make_world
 from warehouse.inbox import waiting_files
@@ -47,8 +47,7 @@ def put_stage(settings: Settings, stage: str) -> int:
 
 def sources_in_order() -> list[str]:
     """The sources, those that others refer to first, so that few rows have to wait."""
-    contracts = read_contracts()
-    return sorted(contracts, key=lambda source: (len(contracts[source].references()), source))
+    return in_reference_order(read_contracts())
 
 
 def _show_progress(terminal: Terminal, update: Callable[[str], None]) -> Callable[[Progress], None]:
