@@ -21,13 +21,14 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from ingest import layout as layouts
+from ingest.confinement import read_confined
 from ingest.contract import Contract, Message
 from ingest.documents.resolution import locate_missing, settle_documents
 from ingest.faults import FileRefused
 from ingest.judgement import Judgement, judge
 from ingest.lookups import Stored
 from ingest.messages import messages_table
-from ingest.readers import RawTable, read
+from ingest.readers import RawTable
 from ingest.reference import ReferenceLists
 from ingest.values import type_rows
 from ingest.waivers import WAIVED_CODES, Waiver, held_faults, hold_waived, match_waivers, relax, store_waived_cells, waived_codes
@@ -202,7 +203,8 @@ def prepare(
     Raises:
         FileRefused: nothing of the file can land; says why in both languages.
     """
-    raw = read(data, documents=contract.documents)
+    sheet_names = (contract.source, contract.title.zh, contract.title.en)
+    raw = read_confined(data, sheet_names, contract.documents, work)
     with duckdb.connect() as con:
         con.execute(f"set temp_directory = '{str(work).replace(chr(39), chr(39) * 2)}/spill'")
         reference.load(con)

@@ -5,6 +5,9 @@ What reads a delivery calls `ingest.confinement.read_confined`, which runs `read
 
 from __future__ import annotations
 
+import importlib
+import pkgutil
+import sys
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -38,9 +41,23 @@ class RawTable:
         return len(self.columns[0]) if self.columns else 0
 
 
-def _read_text(data: bytes) -> RawTable:
+def load_all() -> None:
+    """Import every reader now, for a process that may open no file later."""
+    documents = importlib.import_module("ingest.documents")
+    for package in (sys.modules[__name__], documents):
+        for module in pkgutil.iter_modules(package.__path__):
+            importlib.import_module(f"{package.__name__}.{module.name}")
+
+
+def _read_text(data: bytes, documents: tuple[str, ...]) -> RawTable:
     from ingest.readers import delimited, json_lines
 
+    if documents:
+        from ingest.documents import might_be_documents, read_documents
+
+        found = read_documents(data, documents) if might_be_documents(data) else None
+        if found is not None:
+            return found
     text, encoding = delimited.decode(data)
     start = text[:4096].lstrip()[:1]
     if start == b"[":
@@ -57,7 +74,7 @@ def _read_text(data: bytes) -> RawTable:
     return delimited.read(text, encoding)
 
 
-def _read_plain(data: bytes, sheet_names: tuple[str, ...]) -> RawTable:
+def _read_plain(data: bytes, sheet_names: tuple[str, ...], documents: tuple[str, ...]) -> RawTable:
     from ingest.readers import bundle, parquet, workbook
     from ingest.readers.foreign import refuse_foreign
 
@@ -68,15 +85,16 @@ def _read_plain(data: bytes, sheet_names: tuple[str, ...]) -> RawTable:
             return bundle.read_bundle(data, read)
         return workbook.read(data, sheet_names)
     refuse_foreign(data)
-    return _read_text(data)
+    return _read_text(data, documents)
 
 
-def read(data: bytes, sheet_names: tuple[str, ...] = ()) -> RawTable:
+def read(data: bytes, sheet_names: tuple[str, ...] = (), documents: tuple[str, ...] = ()) -> RawTable:
     """Read a delivery's bytes by what they are, whatever the file is called.
 
     Args:
         data: the file.
         sheet_names: names of the sheet that is meant, should it be a workbook.
+        documents: kinds of JSON document that the source accepts.
 
     Raises:
         FileRefused: no bytes, an unknown or unsafe format, or text that cannot be split strictly.
@@ -92,9 +110,10 @@ def read(data: bytes, sheet_names: tuple[str, ...] = ()) -> RawTable:
         notes["compression"] = "gzip"
         if not data:
             raise unreadable("文件解压后为空。", "The file is empty once expanded.")
-    table = _read_plain(data, sheet_names)
+    table = _read_plain(data, sheet_names, documents)
     if not table.columns:
         raise unreadable("文件没有任何列。", "The file has no columns.")
     check_columns(len(table.columns))
-    check_cells(table.columns)
+    if not documents:  # a document is kept whole beside its row
+        check_cells(table.columns)
     return RawTable(table.headers, table.columns, notes | table.notes, table.places)
