@@ -6,6 +6,8 @@ import csv
 import gzip
 import hashlib
 import io
+import json
+import zipfile
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
@@ -67,6 +69,9 @@ def count_rows(path: Path) -> int:
     data = path.read_bytes()
     if path.suffix == ".gz":
         data = gzip.decompress(data)
+    if path.suffix == ".zip":
+        with zipfile.ZipFile(path) as archive:
+            return sum(len(list(csv.reader(io.StringIO(archive.read(name).decode())))) - 1 for name in archive.namelist())
     if path.suffix == ".parquet":
         return int(pq.read_metadata(path).num_rows)
     for encoding in ("utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig", "gb18030"):
@@ -75,8 +80,20 @@ def count_rows(path: Path) -> int:
             break
         except UnicodeDecodeError:
             continue
+    if path.suffix == ".json":
+        return count_documents(text)
     separator = "\t" if path.name.endswith(".tsv") else ","
     return sum(1 for row in csv.reader(io.StringIO(text, newline=""), delimiter=separator) if row) - 1
+
+
+def count_documents(text: str) -> int:
+    """Documents of one JSON value (an object, an array, `{"data": …}`), or of one object per line."""
+    try:
+        value = json.loads(text)
+    except json.JSONDecodeError:
+        return sum(1 for line in text.splitlines() if json.loads(line))
+    value = value.get("data", value) if isinstance(value, dict) else value
+    return len(value) if isinstance(value, list) else 1
 
 
 @pytest.fixture(scope="session")

@@ -55,6 +55,7 @@ final as (
         with_unit_ratio.primary_data_share,
         with_unit_ratio.data_quality_rating,
         with_unit_ratio.verified_on is not null as is_verified,
+        coalesce(with_unit_ratio.is_withdrawn, false) as is_withdrawn,
         with_unit_ratio.period_start,
         with_unit_ratio.period_end,
         with_unit_ratio.verified_on,

@@ -8,12 +8,24 @@ enterprises as (
     select * from {{ ref('int_footprint__enterprises_resolved') }}
 ),
 
-newest_revisions as (
+-- A revision that was withdrawn once is withdrawn, whatever else was said about it before or after.
+revisions as (
     select
         footprints.disclosure_id,
-        max(footprints.revision) as revision
+        footprints.revision,
+        bool_or(footprints.is_withdrawn) as is_withdrawn
     from footprints
-    group by footprints.disclosure_id
+    group by footprints.disclosure_id, footprints.revision
+),
+
+-- The newest revision decides alone: where it is withdrawn, an older one, superseded already, does not return.
+newest_revisions as (
+    select
+        revisions.disclosure_id,
+        max(revisions.revision) as revision,
+        max_by(revisions.is_withdrawn, revisions.revision) as is_withdrawn
+    from revisions
+    group by revisions.disclosure_id
 ),
 
 final as (
@@ -51,6 +63,7 @@ final as (
         on
             footprints.disclosure_id = newest_revisions.disclosure_id
             and footprints.revision = newest_revisions.revision
+            and not newest_revisions.is_withdrawn
     left join enterprises
         on footprints.enterprise_id = enterprises.enterprise_id
 )
