@@ -68,6 +68,20 @@ _CELLS: dict[str, tuple[Message, Message]] = {
         Message("不应含控制字符", "control characters are not allowed"),
         Message("不可见字符会使文字无法核对", "invisible characters make a text impossible to check"),
     ),
+    "cell_error": (
+        Message("单元格是错误值，或公式从未计算", "the cell holds an error, or a formula that was never computed"),
+        Message(
+            "在 Excel 或 WPS 中打开并重新计算，改正出错的公式后保存",
+            "open the file in Excel or WPS, let it compute, correct the formula that fails, and save",
+        ),
+    ),
+    "digits_lost": (
+        Message("编码被表格软件当作数字，末尾几位已丢失", "a code was taken for a number by a spreadsheet, and its last digits are lost"),
+        Message(
+            "电子表格只保留 15 位数字：把该列设为“文本”格式后重新填写",
+            "a spreadsheet keeps 15 digits: format the column as text and enter the codes again",
+        ),
+    ),
     "identifier_check": (
         Message(
             "应为 18 位统一社会信用代码（校验码正确），境外企业用 <体系>:<编号>",

@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ingest.contract import DECIMAL_SCALE, Column, Contract
+from ingest.faults import CELL_ERRORS
 from ingest.folding import KINDS, fold
 from ingest.reference import share_lists
 
@@ -37,6 +38,8 @@ _PLAIN = {
     "instant": rf"((19|20|21)\d\d-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d{{1,6}})?)?{_OFFSET}?)?",
     "boolean": r"(true|false)?",
 }
+# A code of digits that a spreadsheet took for a number: beyond 15 digits the last ones are gone (Excel specifications and limits).
+_LOST_DIGITS = r"[1-9](\.\d+)?E\+(1[1-9]|[2-9]\d)"
 _CONTROL = r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]"
 
 
@@ -145,6 +148,8 @@ def _fault(column: Column, text: str, value: str) -> str:
         cases.append((f"{text} = ''", "required"))
     if column.type == "text":
         cases.append((f"regexp_matches({text}, '{_CONTROL}')", "control_character"))
+        cases.append((f"contains({text}, 'E+') and regexp_full_match({text}, '{_LOST_DIGITS}')", "digits_lost"))
+    cases.append((f"starts_with({text}, '#') and {text} in ({_quoted(CELL_ERRORS)})", "cell_error"))
     cases.append((f"{text} <> '' and {value} is null", "type"))
     if column.pattern:
         cases.append((f"{value} is not null and not regexp_full_match({value}, '{column.pattern}')", "type"))

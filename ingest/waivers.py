@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 # Faults of single cells whose value is of the column's type all the same, and so can be stored.
 STORABLE_FAULTS = ("identifier_check", "enumeration", "range")
 MATCH_TYPES = {"_record": pa.int32(), "code": pa.string(), "waiver": pa.string()}
-CELL_FAULTS = (*STORABLE_FAULTS, "type", "required", "control_character")
+CELL_FAULTS = (*STORABLE_FAULTS, "type", "required", "control_character", "cell_error", "digits_lost")
 WAIVED_CODES = "_waived_codes"
 
 
