@@ -134,7 +134,7 @@ def _register(con: duckdb.DuckDBPyConnection, name: str, form: Form, raw: RawTab
     source = f'"{name}_read"'
     if form.unpivot:
         wide = ", ".join('"' + header.strip().replace('"', '""') + '"' for header in form.unpivot.matching(raw.headers))
-        source = f'(unpivot include nulls {source} on {wide} into name "{form.unpivot.name}" value "{form.unpivot.value}")'
+        source = f'{source} unpivot include nulls ("{form.unpivot.value}" for "{form.unpivot.name}" in ({wide}))'
     con.execute(f'create or replace temp view "{name}" as select * from {source}')
 
 
@@ -175,7 +175,7 @@ def _spread(con: duckdb.DuckDBPyConnection, layout: Layout) -> None:
     # One select per expression: an alias of the same select cannot be used inside a subquery.
     lets = f"select * from {layout.relation}"
     for name, expression in layout.let.items():
-        lets = f"select *, {expression} as {name} from ({lets})"
+        lets = f"select *, {_cell(expression, layout)} as {name} from ({lets})"
     cases = "".join(f" when {item.when} then {_quoted(item.kind)}" for item in layout.not_data)
     kind = f"case{cases} end" if cases else "cast(null as varchar)"
     con.execute(f"create or replace temp table spread as select *, {kind} as _not_data from ({lets})")

@@ -119,7 +119,7 @@ class Layout:
     relation: str = "file_cells"
     not_data: tuple[NotData, ...] = ()
     tolerance: Tolerance | None = None
-    let: Mapping[str, str] = field(default_factory=dict)
+    let: Mapping[str, Any] = field(default_factory=dict)
     constants: Mapping[str, str] = field(default_factory=dict)
     records: tuple[dict[str, Any], ...] = ()
     maps: Mapping[str, Mapping[str, str]] = field(default_factory=dict)

@@ -217,6 +217,8 @@ def _describe_limits(column: Column) -> Iterator[str]:
         yield "GB 32100-2015 校验码 check character"
     if column.share:
         yield "`95%` = 0.95"
+    if column.may_lack:
+        yield "出版物没有的，布局可声明缺 a layout may declare that its publication lacks it"
 
 
 def _describe_rule(rule: Rule) -> list[str]:
@@ -238,9 +240,14 @@ def _describe_layout(path: Path) -> Iterator[str]:
     yield f"### 布局 / Layout `{layout.name}`\n"
     yield f"**{layout.title.zh} / {layout.title.en}**（{document['publisher']}）\n"
     yield "- 识别表头 recognised by the headers: " + ", ".join(f"`{header}`" for header in layout.headers)
-    yield f"- 每行最多 {len(layout.records)} 条记录 up to {len(layout.records)} record(s) per file row: " + ", ".join(
-        f"`{record['name']}`" for record in layout.records
-    )
+    if layout.refusal:
+        yield f"- 拒收 refused: {layout.refusal.zh} {layout.refusal.en}"
+    else:
+        yield f"- 每行最多 {len(layout.records)} 条记录 up to {len(layout.records)} record(s) per file row: " + ", ".join(
+            f"`{record['name']}`" for record in layout.records
+        )
+    for item in layout.not_data:
+        yield f"- 不是数据，只计数 no data, counted `{item.kind}`: {item.reason.zh} / {item.reason.en}"
     yield f"- 出处 citation: {_stripped(document['citation'])}"
     yield f"- 说明 notes: {_stripped(document.get('notes', ''))}"
     yield ""

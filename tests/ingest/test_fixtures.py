@@ -20,9 +20,11 @@ from expectations.gate import Candidate, Gatekeeper
 from ingest.contract import Contract, read_contracts
 from ingest.faults import FileRefused
 from ingest.landing import Prepared
+from ingest.layout import read_layout
 
 GATE_CODE = "too_many_bad_rows"  # decided after judging, by the landing gate
 FILE_CODES = {"unreadable", "no_data_rows", "header_repeated", "column_missing", GATE_CODE}
+REFUSED_CODE = "layout_refused"  # by the layouts that name a publication which is no record of their source
 UNREADABLE = {
     "nul_bytes", "mixed_encodings", "ragged_rows", "open_quote", "replacement_character", "separator_change",
     "cut_gzip", "workbook", "broken_parquet", "no_bytes",
@@ -69,6 +71,7 @@ def promises(contract: Contract) -> set[str]:
         | (FILE_CODES - {"unreadable"})
         | {f"unreadable {kind}" for kind in UNREADABLE}
     )
+    found |= {REFUSED_CODE} if any(read_layout(path).refusal for path in contract.layouts) else set()
     for column in contract.columns:
         found |= {"required"} if column.required else set()
         found |= {f"type {column.type}"} if column.type != "text" else {"control_character"}
@@ -115,7 +118,7 @@ def assert_lands_whole(prepared: Prepared, rows: int) -> None:
     assert prepared.fault_counts == {}
     assert prepared.counts["quarantined"] == 0
     assert prepared.file_rows == rows > 0
-    assert prepared.counts["received"] >= rows
+    assert prepared.counts["received"] + sum(kind["count"] for kind in prepared.not_data) >= rows
     if prepared.layout is None:
         assert prepared.counts["received"] == rows
     assert_conserved(prepared)
@@ -163,7 +166,7 @@ def check_bad(shelf: Shelf, case: BadCase, count: Callable[[Path], int]) -> Prep
     shelf.deliver_referenced(case.source)
     for earlier in case.parts[:-1]:
         assert_lands_whole(shelf.deliver(case.source, earlier), count(earlier))
-    if case.code in FILE_CODES:
+    if case.code in FILE_CODES | {REFUSED_CODE}:
         check_refusal(shelf, case)
         return None
     path = case.parts[-1]
@@ -232,11 +235,17 @@ def test_odd_forms_are_counted_by_kind_and_unknown_columns_are_kept(source: str,
 
 
 @pytest.mark.parametrize("source", CONTRACTS)
-def test_every_layout_has_a_good_fixture_that_chooses_it(source: str, make_shelf: Callable[..., Shelf]) -> None:
+def test_every_layout_has_a_fixture_that_it_takes_or_refuses(source: str, make_shelf: Callable[..., Shelf]) -> None:
     contract = CONTRACTS[source]
     for layout in contract.layouts:
-        prepared = make_shelf().deliver(source, contract.folder / "fixtures" / "good" / f"{layout.stem}.csv")
-        assert prepared.layout == layout.stem
+        refusal = read_layout(layout).refusal
+        if refusal is None:
+            (fixture,) = (contract.folder / "fixtures" / "good").glob(f"{layout.stem}.*")
+            assert make_shelf().deliver(source, fixture).layout == layout.stem
+            continue
+        with pytest.raises(FileRefused) as refused:
+            make_shelf().deliver(source, contract.folder / "fixtures" / "bad" / f"{REFUSED_CODE}--{layout.stem}.csv")
+        assert (refused.value.code, refused.value.message) == (REFUSED_CODE, refusal)
 
 
 @pytest.mark.parametrize("source", CONTRACTS)
