@@ -149,7 +149,7 @@ def _fault(column: Column, text: str, value: str) -> str:
     if column.type == "text":
         cases.append((f"regexp_matches({text}, '{_CONTROL}')", "control_character"))
         cases.append((f"contains({text}, 'E+') and regexp_full_match({text}, '{_LOST_DIGITS}')", "digits_lost"))
-    cases.append((f"starts_with({text}, '#') and {text} in ({_quoted(CELL_ERRORS)})", "cell_error"))
+    cases.append((f"starts_with({text}, '#') and upper({text}) in ({_quoted(CELL_ERRORS)})", "cell_error"))
     cases.append((f"{text} <> '' and {value} is null", "type"))
     if column.pattern:
         cases.append((f"{value} is not null and not regexp_full_match({value}, '{column.pattern}')", "type"))

@@ -44,7 +44,8 @@ _PAGE_HEAD = """\
 Generated from `ingest/sources/*/contract.yaml` by `tanlian contracts`; not edited by hand.
 
 每个数据源都另守（代码见下表之外）：`type` 类型、`required` 必填、`enumeration` 取值、`range` 范围、`control_character` 控制字符、
-`cell_error` 错误值或未计算的公式、`digits_lost` 被表格软件丢了末位的编码、`key_conflict` 同键异值；企业代码另核校验码（`identifier_check`）。表头可用列名、标题或别名，繁体先折成简体。
+`cell_error` 错误值或未计算的公式、`digits_lost` 被表格软件丢了末位的编码、`key_conflict` 同键异值；企业代码另核校验码（`identifier_check`）。
+表头可用列名、标题或别名，繁体先折成简体。
 Every source also keeps rules of its columns: `type`, `required`, `enumeration`, `range`, `control_character`, `cell_error`
 (an error or a formula never computed), `digits_lost` (a code whose last digits a spreadsheet dropped), `key_conflict`; enterprise
 codes their check character (`identifier_check`). A header may be the column's name, its title or an alias; Traditional script is folded
