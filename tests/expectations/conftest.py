@@ -43,6 +43,67 @@ ROWS: dict[str, dict[str, str]] = {
         "trade_date": "date '2025-03-03' + (i // 5 * 7 + i % 5)::int",  # Mondays to Fridays
         "close_cny_per_t": "90 + i % 3", "volume_t": "100", "turnover_cny": "9000",
     },
+    "market_trade": {
+        "market": "'CN-ETS'", "trade_id": "'T' || lpad((i)::varchar, 4, '0')", "instrument": "'CEA'", "trade_method": "'listed'",
+        "traded_at": "timestamp '2025-03-03 02:00:00' + to_minutes((i * 5)::bigint)",  # 10:00 in Beijing and on
+        "price_cny_per_t": "90 + i % 3", "volume_t": "100", "turnover_cny": "(90 + i % 3) * 100", "buyer_account": "'A' || i",
+        "seller_account": "'B' || i",
+    },
+    "ets_facility_year": {
+        "market": "'CN-ETS'", "enterprise_id": "'lei:' || i", "facility_id": "'F' || i", "compliance_year": "2024", "sector": "'power'",
+        "benchmark_category": "'power_gas'", "output_quantity": "1000 + i", "output_unit": "'MWh'", "verified_t_co2e": "800 + i",
+        "allocated_t_co2e": "790 + i",
+    },
+    "ets_surrender": {
+        "surrender_id": "'S' || i", "market": "'CN-ETS'", "enterprise_id": "'lei:' || i % 7", "compliance_year": "2024",
+        "instrument_kind": "case when i % 20 = 0 then 'offset' else 'allowance' end", "quantity_t_co2e": "500 + i",
+        "surrendered_on": "date '2025-12-01' + i::int",
+    },
+    "ccer_project": {
+        "project_id": "'P' || i", "project_name": "'减排项目' || i", "owner_id": "'lei:' || i", "methodology_code": "'CM-001-V02'",
+        "province_code": "'130000'", "registered_on": "date '2024-05-01'", "crediting_start": "date '2024-01-01'",
+        "crediting_end": "date '2033-12-31'", "estimated_annual_t_co2e": "10000 + i",
+    },
+    "ccer_issuance": {
+        "issuance_id": "'I' || i", "project_id": "'P' || i // 4", "monitoring_start": "date '2020-01-01' + (365 * (i % 4))::int",
+        "monitoring_end": "date '2020-01-01' + (365 * (i % 4) + 364)::int", "quantity_t_co2e": "10000 + i", "issued_on": "date '2025-05-01'",
+    },
+    "ccer_cancellation": {
+        "cancellation_id": "'C' || i", "issuance_id": "'I' || i", "quantity_t_co2e": "100 + i", "cancelled_on": "date '2025-11-01'",
+        "purpose": "case when i % 2 = 0 then 'ets_offset' else 'voluntary' end",
+        "beneficiary_id": "case when i % 2 = 0 then 'lei:' || i end", "compliance_year": "case when i % 2 = 0 then 2024 end",
+    },
+    "green_certificate": {
+        "batch_id": "'G' || i", "generation_start": "date '2025-01-01'", "generation_end": "date '2025-01-31'", "energy_mwh": "1000 + i",
+        "issued_on": "date '2025-02-15'", "purchaser_id": "case when i % 2 = 0 then 'lei:' || i end",
+    },
+    "eia_project": {
+        "eia_id": "'E' || i", "enterprise_id": "'lei:' || i", "project_name": "'建设项目' || i", "province_code": "'130000'",
+        "industry_code": "'3110'", "product_code": "'PRODUCT' || i % 8", "construction_kind": "'new'", "annual_capacity": "1000",
+        "capacity_unit": "'t'", "direct_t_co2e": "500 + i % 8", "energy_indirect_t_co2e": "500", "intensity_kg_co2e_per_unit": "1000 + i % 8",
+        "approval_level": "'provincial'", "approved_on": "date '2025-06-01' + i::int",
+        "operational_on": "case when i % 2 = 0 then date '2026-01-01' end",
+    },
+    "pcf_standard": {
+        "standard_code": "'STD' || i // 4", "title": "'标准'", "product_code": "'STEEL'", "level": "'national'", "jurisdiction_code": "'CN'",
+        "stage": "['planned', 'drafting', 'consultation', 'issued'][(i % 4 + 1)::int]", "stage_on": "date '2025-01-01' + (i % 4 * 60)::int",
+        "counts_to_target": "true", "supersedes_standard_code": "case when i % 4 = 3 then 'OLD' || i end",
+    },
+    "label_certificate": {
+        "certificate_no": "'L' || i", "state": "'valid'", "state_on": "date '2025-03-01'", "disclosure_id": "'PCF-' || i",
+        "enterprise_id": "'lei:' || i", "product_code": "'STEEL'", "certifier": "'认证机构'", "scheme": "'产品碳标识'",
+        "pilot_region_code": "'130000'", "issued_on": "date '2025-03-01'", "expires_on": "date '2028-02-29'",
+    },
+    "loan": {
+        "bank_id": "'lei:bank'", "loan_id": "'LN' || i", "as_of": "date '2025-12-31'", "borrower_id": "'lei:' || i",
+        "outstanding_cny": "1000000 + i", "borrower_total_value_cny": "9000000 + i", "catalogue_code": "case when i % 3 = 0 then '1.1' end",
+        "use_of_proceeds": "'general'", "eia_id": "case when i % 3 = 0 then 'E' || i end",
+    },
+    "meter_reading": {
+        "meter_id": "'M' || i % 8", "enterprise_id": "'lei:' || i % 8", "activity_code": "'electricity_grid'",
+        "read_at": "timestamp '2026-01-01' + to_days((i // 8)::int)", "quantity": "1000 + i", "unit": "'kWh'",
+    },
+    "policy_task": {"task_no": "i % 22 + 1", "as_of": "last_day(date '2025-06-01' + to_months((i // 22 * 6)::int))", "status": "'in_progress'", "note": "'按计划'"},
 }  # fmt: skip
 
 
@@ -66,7 +127,9 @@ class DeliveryMaker:
         expressions = ROWS[source] | {
             "_delivery_id": f"'{DELIVERY}'", "_row_number": "i + 1", "_source_file": "'x.csv'", "_received_at": "timestamp '2026-03-01'",
             "_sequence": "1",
-        } | dict(changes or {})  # fmt: skip
+        }  # fmt: skip
+        # A change may name the sound expression as `{}`.
+        expressions |= {name: text.replace("{}", expressions[name]) if "{}" in text else text for name, text in (changes or {}).items()}
         types = contract.landing_types()
         columns = ", ".join(f"cast({expressions.get(name, 'null')} as {kind}) as {name}" for name, kind in types.items())
         self._made += 1

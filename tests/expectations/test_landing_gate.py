@@ -16,6 +16,7 @@ from expectations.check import Check, Limits
 from expectations.gate import Candidate, Gatekeeper, GateResult
 from expectations.landing import product_footprint as judgement
 from expectations.structure import list_structural_checks
+from ingest.contract import read_contracts
 
 Rewrite = Callable[..., Candidate]
 
@@ -24,7 +25,7 @@ def list_codes(result: GateResult, severity: str | None = None) -> set[str]:
     return {failure.check for failure in result.failures if severity in (None, failure.severity)}
 
 
-@pytest.mark.parametrize("source", ["enterprise", "product_footprint", "footprint_activity", "emission_factor", "market_quote"])
+@pytest.mark.parametrize("source", read_contracts())
 def test_gate_passes_a_sound_delivery(gatekeeper, deliveries, source):
     first = deliveries.make(source)
     second = deliveries.make(source, previous=first.landing)
