@@ -68,7 +68,7 @@ def try_again(connector: Connector, deadline: Deadline, act: Callable[[], Answer
     Raises:
         ConnectorFault: the last one, when attempts or time are used up.
     """
-    pause = wait_exponential_jitter(initial=connector.retry_seconds, max=_LONGEST_PAUSE_S, jitter=connector.retry_seconds)
+    pause = wait_exponential_jitter(multiplier=connector.retry_seconds, max=_LONGEST_PAUSE_S, jitter=connector.retry_seconds)
 
     def wait(state: RetryCallState) -> float:
         error: Any = state.outcome.exception() if state.outcome else None

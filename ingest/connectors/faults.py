@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
+from urllib.parse import quote
 
 from ingest.contract import Message
 
@@ -30,7 +32,10 @@ class ConnectorFault(Exception):
         """The same fault with every secret blotted out: a remote may have sent one back in its answer."""
         zh, en = self.message.zh, self.message.en
         for secret in secrets:
-            zh, en = zh.replace(secret, "***"), en.replace(secret, "***")
+            # Host names lose their case and addresses are quoted on the way.
+            for form in {secret, quote(secret), quote(secret, safe="")}:
+                blot = re.compile(re.escape(form), re.IGNORECASE)
+                zh, en = blot.sub("***", zh), blot.sub("***", en)
         return ConnectorFault(self.code, Message(zh, en), retry=self.retry, later=self.later, wait_seconds=self.wait_seconds)
 
 

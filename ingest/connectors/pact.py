@@ -194,10 +194,11 @@ def next_page(here: str, response: httpx.Response) -> str | None:
         return None
     target = str(httpx.URL(here).join(link))
     if (parts_of(target).scheme, parts_of(target).netloc) != (parts_of(here).scheme, parts_of(here).netloc):
+        elsewhere = f"{parts_of(target).scheme}://{parts_of(target).hostname or ''}"[:120]
         raise refused(
             "other_host",
-            f"下一页的链接指向另一主机 {origin_of(target)[:120]}，未跟随。",
-            f"The link to the next page leads to another host, {origin_of(target)[:120]}, and was not followed.",
+            f"下一页的链接指向另一主机 {elsewhere}，未跟随。",
+            f"The link to the next page leads to another host, {elsewhere}, and was not followed.",
         )
     return target
 

@@ -70,14 +70,34 @@ class FilesystemStore:
         self._paths: dict[str, str] = {}
 
     def entries(self) -> Iterator[Entry]:
+        # Not the library's own `find`: it takes a place that is not there, or may not be read, for an empty one.
         with _as_faults(self._connector.place):
             self._filesystem.invalidate_cache()
-            depth = None if self._connector.recursive else 1
-            found: dict[str, Any] = self._filesystem.find(self._root, maxdepth=depth, detail=True)
-        for path, information in found.items():
+            listed = list(self._below(self._root))
+        for path, information in listed:
             key = path.removeprefix(self._root).lstrip("/") or PurePosixPath(path).name
             self._paths[key] = path
             yield self._entry(key, information)
+
+    def _below(self, folder: str) -> Iterator[tuple[str, dict[str, Any]]]:
+        for information in self._list(folder):
+            path = str(information["name"])
+            if information.get("type") != "directory":
+                # Stores show a folder made by hand as an object of no bytes whose name ends like a folder's.
+                if not path.endswith("/"):
+                    yield path, information
+            elif self._connector.recursive and not information.get("islink") and path.rstrip("/") != folder:
+                yield from self._below(path.rstrip("/"))
+
+    def _list(self, folder: str) -> list[dict[str, Any]]:
+        try:
+            return list(self._filesystem.ls(folder, detail=True))
+        except FileNotFoundError:
+            if self.grows:
+                raise
+            # In an object store a prefix without objects is as good as empty; a bucket that is not there is not.
+            self._filesystem.ls(folder.partition("/")[0], detail=True)
+            return []
 
     def look(self, key: str) -> Entry | None:
         try:
