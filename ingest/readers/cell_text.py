@@ -50,9 +50,9 @@ def _numbers(values: pa.Array) -> pa.Array:
         return whole_text
     text = pc.if_else(pa.array(whole), whole_text, values.cast(pa.string()))
     noisy = _may_be_noisy(doubles) & ordinary & ~whole
-    text = _replace(text, pa.array(noisy), [_shorten(value) for value in doubles[noisy]])
+    text = _replace(text, pa.array(noisy), [_shorten(value) for value in doubles[noisy].tolist()])
     unusual = ~ordinary
-    return _replace(text, pa.array(unusual), [_write_unusual(value) for value in doubles[unusual]])
+    return _replace(text, pa.array(unusual), [_write_unusual(value) for value in doubles[unusual].tolist()])
 
 
 def _replace(text: pa.Array, mask: pa.Array, texts: list[str]) -> pa.Array:
