@@ -27,12 +27,11 @@ Stored = Callable[[str], Sequence[Path]]
 
 
 def parquet_relation(files: Iterable[Path], types: dict[str, str]) -> str:
-    """SQL relation over landing files; an empty one with the right columns where there are none."""
+    """SQL relation over landing files, with the right columns also where there are none, or only files from before a column was added."""
     quoted = ", ".join("'" + str(path).replace("'", "''") + "'" for path in files)
-    if not quoted:
-        columns = ", ".join(f'cast(null as {kind}) as "{name}"' for name, kind in types.items())
-        return f"(select {columns} where false)"
-    return f"read_parquet([{quoted}], union_by_name = true)"
+    columns = ", ".join(f'cast(null as {kind}) as "{name}"' for name, kind in types.items())
+    empty = f"select {columns} where false"
+    return f"({empty} union all by name select * from read_parquet([{quoted}], union_by_name = true))" if quoted else f"({empty})"
 
 
 @dataclass(frozen=True)
@@ -54,7 +53,7 @@ class Landed:
         if contract.revision_column:
             newest = f"{contract.revision_column} desc, {newest}"
         rows = f"from {self.rows(source)} s where {where}"
-        if contract.history != "restated" and set(contract.key) <= set(by):
+        if contract.history != "restated" and not contract.withdrawn_column and set(contract.key) <= set(by):
             return f"(select {listed} {rows})"
         return f"(select distinct on ({', '.join(by)}) {listed} {rows} order by {', '.join(by)}, {newest})"
 

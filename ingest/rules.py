@@ -121,7 +121,10 @@ def _peer_ratio_faults(con: duckdb.DuckDBPyConnection, rule: Rule, contract: Con
     parameters = rule.parameters
     in_force_by = parameters.get("in_force_by", [])
     order = parameters.get("in_force_order", [])
-    columns = sorted({*rule.columns, *parameters["by"], *in_force_by, *order})
+    withdrawn = f"coalesce({contract.withdrawn_column}, false)" if contract.withdrawn_column else "false"
+    columns = sorted(
+        {*rule.columns, *parameters["by"], *in_force_by, *order, *([contract.withdrawn_column] if contract.withdrawn_column else [])}
+    )
     listed = ", ".join(columns)
     joins = lookup_joins(con, parameters.get("lookups", {}), [parameters["value"]], landed)
     group = ", ".join(f"r.{name}" for name in parameters["by"])
@@ -138,9 +141,12 @@ def _peer_ratio_faults(con: duckdb.DuckDBPyConnection, rule: Rule, contract: Con
         beyond = f"v.value > s.middle * {parameters['ratio']} or v.value < s.middle / {parameters['ratio']}"
     same_group = " and ".join(f"v.{name} = s.{name}" for name in parameters["by"])
     newest = ", ".join(f"{name} desc" for name in order)
-    in_force = f"qualify row_number() over (partition by {', '.join(in_force_by)} order by {newest}) = 1" if in_force_by else ""
+    # Where the newest is withdrawn nothing is in force, and who withdraws is not asked whether the figure was a likely one.
+    first = f"row_number() over (partition by {', '.join(in_force_by)} order by {newest}, {withdrawn} desc) = 1"
+    in_force = f"qualify {first} and not {withdrawn}" if in_force_by else ""
     con.execute(
-        f"create or replace temp table valued as select r._record, {group}, {parameters['value']} as value from judged_candidates r {joins}"
+        f"create or replace temp table valued as select r._record, {group}, {parameters['value']} as value "
+        f"from (select * from judged_candidates where not {withdrawn}) r {joins}"
     )
 
     def judged(admitted: str) -> str:
