@@ -22,7 +22,7 @@ from filelock import FileLock
 
 from expectations.gate import Candidate, Gatekeeper, GateResult
 from ingest.contract import Contract, Message, in_reference_order, read_contracts
-from ingest.delivery import is_stable, receive_bytes, sync_folder
+from ingest.delivery import describe_name, is_stable, receive_bytes, sync_folder
 from ingest.faults import FileRefused
 from ingest.landing import Delivery, Prepared, clear, prepare, settle_waiting, too_many_bad_rows
 from ingest.reference import ReferenceLists
@@ -41,6 +41,7 @@ Receipt = dict[str, Any]
 
 # A delivery that ends the program whenever it is judged is refused after so many starts, so that it does not hold up the others for ever.
 MOST_ATTEMPTS = 5
+_LONGEST_KEPT_NAME = 200  # bytes; a name may have 255, and the moment is put before it
 
 
 def _unprocessable() -> FileRefused:
@@ -92,11 +93,11 @@ class Intake:
         try:
             got = receive_bytes(path, self.settings.deliveries, self.settings.largest_file_bytes)
         except FileRefused as refusal:
-            sequence = self.ledger.receive("", source, path.name, 0, moment, layout)
+            sequence = self.ledger.receive("", source, describe_name(path), 0, moment, layout)
             receipt = self._reject(self.ledger.delivery(sequence), refusal, None)
             self._set_aside(path, keep)
             return receipt
-        sequence = self.ledger.receive(got.delivery_id, source, path.name, got.size, moment, layout)
+        sequence = self.ledger.receive(got.delivery_id, source, describe_name(path), got.size, moment, layout)
         if not keep:
             path.unlink()
         return sequence
@@ -107,7 +108,8 @@ class Intake:
             return
         refused = self.settings.data / "refused"
         refused.mkdir(exist_ok=True)
-        path.rename(refused / f"{utc_now():%Y%m%dT%H%M%S%f}_{path.name}")
+        name = os.fsdecode(os.fsencode(path.name)[-_LONGEST_KEPT_NAME:])
+        path.rename(refused / f"{utc_now():%Y%m%dT%H%M%S%f}_{name}")
 
     # Judging
 
@@ -127,12 +129,13 @@ class Intake:
     def take_inbox(
         self, sources: Iterable[str] | None = None, files: Iterable[str] | None = None, on_receipt: Callable[[Receipt], None] | None = None
     ) -> list[Receipt]:
-        """Receive the waiting files of the inbox (of some sources, or some files by name) and judge them."""
+        """Receive the waiting files of the inbox (of some sources in their order, or some files by name) and judge them."""
         receipts: list[Receipt] = []
         wanted = set(files) if files else None
         # Locked from the first look on: two that take one inbox at once would both list a file that only one of them gets.
         with self._lock:
-            for source in in_reference_order({name: self.contract(name) for name in sources or self.contracts}):
+            for source in sources or in_reference_order(self.contracts):
+                self.contract(source)
                 for path in waiting_files(self.settings, source):
                     if (wanted is None or path.name in wanted) and is_stable(path):
                         got = self.receive(path, source, keep=False)

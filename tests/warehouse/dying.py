@@ -76,7 +76,8 @@ TAKE_STEPS: dict[str, Callable[[], None]] = {
 
 def take(data: Path) -> None:
     settings = Settings(data=data, threads=1)
-    Intake(settings, Ledger(settings.ledger), Gatekeeper(None)).take_inbox()
+    intake = Intake(settings, Ledger(settings.ledger), Gatekeeper(None))
+    intake.take_inbox(sorted(intake.contracts))  # lines before the disclosures they wait for
 
 
 class Repeater(Gatekeeper):

@@ -117,12 +117,59 @@ def test_line_of_another_value_under_a_key_that_waits_is_refused_not_doubled(war
     warehouse.put("footprint_activity", "a.csv", lines)
     warehouse.put("footprint_activity", "b.csv", [*lines[:1], lines[1] | {"quantity": "77"}, *lines[2:]])
     warehouse.put("product_footprint", "a.csv", disclosures)
-    warehouse.intake.take_inbox()
+    warehouse.intake.take_inbox(["footprint_activity", "product_footprint"])
     keys = [row.split("'stage'")[0] for row in warehouse.landed()["footprint_activity"]]
     assert len(keys) == len(set(keys)) == len(lines)
     rows = warehouse.ledger.deliveries("footprint_activity")
     assert [row["waiting"] for row in rows] == [0, 0]
     assert [row["accepted"] + row["duplicate"] + row["quarantined"] for row in rows] == [len(lines), len(lines)]
+
+
+def project(name: str, start: str = "2024-01-01", end: str = "2033-12-31") -> dict[str, str]:
+    return {
+        "project_id": name, "project_name": f"合成项目 {name}", "owner_id": "name:Synthetic Owner", "methodology_code": "CCER-01-001-V01",
+        "province_code": "110000", "registered_on": "2025-01-01", "crediting_start": start, "crediting_end": end,
+        "estimated_annual_t_co2e": "1000", "facility_id": "",
+    }  # fmt: skip
+
+
+def issuance(name: str, of: str, start: str = "2024-01-01", end: str = "2024-12-31", tonnes: str = "100") -> dict[str, str]:
+    return {
+        "issuance_id": name, "project_id": of, "monitoring_start": start, "monitoring_end": end,
+        "quantity_t_co2e": tonnes, "issued_on": "2025-06-01",
+    }  # fmt: skip
+
+
+def cancellation(name: str, of: str, tonnes: str) -> dict[str, str]:
+    return {
+        "cancellation_id": name, "issuance_id": of, "quantity_t_co2e": tonnes, "cancelled_on": "2025-07-01",
+        "purpose": "voluntary", "beneficiary_id": "", "compliance_year": "",
+    }  # fmt: skip
+
+
+def test_what_waited_frees_what_waited_for_it_and_is_judged_by_every_rule(warehouse: Warehouse) -> None:
+    """A registry that reports backwards: cancellations, then their issuances, then the projects."""
+    warehouse.put(
+        "ccer_cancellation", "a.csv", [cancellation("C1", "I1", "60"), cancellation("C2", "I1", "60"), cancellation("C3", "I2", "1")]
+    )
+    warehouse.put("ccer_cancellation", "b.csv", [cancellation("C4", "I1", "40"), cancellation("C5", "I9", "1")])
+    warehouse.put("ccer_issuance", "a.csv", [issuance("I1", "P1"), issuance("I2", "P1", end="2024-06-30"), issuance("I3", "P2")])
+    backwards = ["ccer_cancellation", "ccer_issuance", "ccer_project"]
+    assert verdicts(warehouse.intake.take_inbox(backwards)) == ["waiting"] * 3
+    warehouse.put("ccer_project", "a.csv", [project("P1"), project("P2", start="2025-01-01")])
+    warehouse.intake.take_inbox(backwards)
+    kept = {source: [row.split("'")[3] for row in rows] for source, rows in warehouse.landed().items()}
+    assert kept["ccer_issuance"] == ["I1"]  # the second shares its days with the first, the third lies outside its project's crediting
+    assert kept["ccer_cancellation"] == ["C1", "C4"]  # 60 + 60 is more than 100; what comes later may take what is left
+    assert warehouse.counts()["ccer_issuance"] == {"accepted": 1, "quarantined": 2, "waiting": 0}
+    assert warehouse.counts()["ccer_cancellation"] == {"accepted": 2, "quarantined": 3, "waiting": 2}
+
+
+def test_an_inbox_is_taken_in_the_order_in_which_sources_ask_for_each_other(warehouse: Warehouse) -> None:
+    warehouse.put("ccer_cancellation", "a.csv", [cancellation("C1", "I1", "100")])
+    warehouse.put("ccer_issuance", "a.csv", [issuance("I1", "P1")])
+    warehouse.put("ccer_project", "a.csv", [project("P1")])
+    assert verdicts(warehouse.intake.take_inbox()) == ["accepted"] * 3
 
 
 # Interrupted
