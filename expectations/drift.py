@@ -34,11 +34,11 @@ def check_known_by_receipt(day: str, name: str) -> Check:
 
 
 def check_newest(code: str, limits: Limits, day: str) -> Check:
-    """The newest day of a delivery lies at most so many days before its receipt."""
-    days = limits.value(code, "days")
+    """The newest day of a delivery lies at most so many days before its receipt; a correction of some old rows is no report."""
+    days, at_least = limits.value(code, "days"), limits.value(code, "at_least")
     return count_broken(
         code,
-        f"(select max({day}) as newest, max({_LOCAL_DAY_OF_RECEIPT}) as received from delivery.landing having count(*) > 0)",
+        f"(select max({day}) as newest, max({_LOCAL_DAY_OF_RECEIPT}) as received from delivery.landing having count(*) >= {at_least:g})",
         f"received - newest <= {days!r}",
         "'newest ' || newest || ', received ' || received",
     )

@@ -244,3 +244,9 @@ def test_stages_of_one_standard_are_held_against_the_delivery_before(judge):
     """The next stage usually comes in the next delivery; an unknown earlier stage is no fault."""
     late = {"stage": "'withdrawn'", "stage_on": "date '2025-06-29'", "standard_code": "'UNKNOWN' || i"}
     assert "stages_out_of_order" not in list_codes(judge("pcf_standard", Fault({}), late, 10), "warning")
+
+
+def test_a_correction_of_old_rows_is_no_old_report(judge):
+    old = {"approved_on": "date '2020-01-01'", "operational_on": "null"}
+    assert "nothing_recent" in list_codes(judge("eia_project", Fault({}), old, 30), "warning")
+    assert "nothing_recent" not in list_codes(judge("eia_project", Fault({}), old, 29), "warning")

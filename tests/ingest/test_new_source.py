@@ -1,15 +1,22 @@
-"""A source is a folder: a contract and its fixtures, nothing else. And a contract that says what nobody can hold is refused."""
+"""A source is a folder: a contract and its fixtures, nothing else; with a staging model it is in every build, and has its DAG and its gate.
+And a contract that says what nobody can hold is refused.
+"""
 
 from __future__ import annotations
 
 import importlib.util
+import json
+import os
 import re
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import duckdb
 import pytest
 
 from ingest.contract import SOURCES, Contract, ContractError, check_against_standard, read_contract, read_contracts
@@ -99,8 +106,6 @@ def load_fixture_checks() -> ModuleType:
     spec = importlib.util.spec_from_file_location("fixture_checks", path)
     assert spec and spec.loader
     module = importlib.util.module_from_spec(spec)
-    import sys
-
     sys.modules[spec.name] = module  # dataclasses look their module up
     spec.loader.exec_module(module)
     return module
@@ -138,6 +143,78 @@ def test_a_missing_bad_fixture_is_noticed(folder: Path, make_shelf: MakeShelf, c
     checks = load_fixture_checks()
     contract = read_contracts(folder)["sample_meter"]
     assert "too_much" in checks.promises(contract) - {case.code for case in checks.find_bad(contract)}
+
+
+STAGING = """\
+select
+    readings.meter_id,
+    readings.quantity_kwh,
+    readings.read_at
+from {{ source('landing', 'sample_meter') }} as readings
+"""
+ROOT = SOURCES.parent.parent
+PARTS = ("ingest", "warehouse", "expectations", "dags", "dbt_project")
+COMMAND = "import sys; from warehouse.cli import main; sys.exit(main())"
+DAGS = "import sys; sys.path.insert(0, 'dags'); import landing; print([name for name in vars(landing) if name.startswith('land_')])"
+
+
+@pytest.fixture(scope="module")
+def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The project as it stands, with two things more: a source's folder and its staging model."""
+    root = tmp_path_factory.mktemp("checkout")
+    unneeded = shutil.ignore_patterns("fixtures", "__pycache__", "target", "logs")
+    for part in PARTS:
+        shutil.copytree(ROOT / part, root / part, ignore=unneeded)
+    (root / "docs").mkdir()
+    (root / "ingest/sources/sample_meter").mkdir()
+    (root / "ingest/sources/sample_meter/contract.yaml").write_text(METER, encoding="utf-8")
+    (root / "dbt_project/models/staging/stg_sample_meters.sql").write_text(STAGING, encoding="utf-8")
+    return root
+
+
+def run_python(checkout: Path, code: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Python on the packages of a checkout, and on nothing of this one."""
+    plain = {name: value for name, value in os.environ.items() if not name.startswith(("TANLIAN_", "AIRFLOW_"))}
+    own = {
+        "PYTHONPATH": str(checkout),
+        "AIRFLOW_HOME": str(checkout / "airflow"),
+        "TANLIAN_LANG": "en",
+        "TANLIAN_DATA": str(checkout / "data"),
+    }
+    return subprocess.run(
+        [sys.executable, "-c", code, *arguments], cwd=checkout, env=plain | own, capture_output=True, text=True, check=False, timeout=300
+    )
+
+
+@pytest.mark.slow
+def test_a_new_folder_and_its_staging_model_are_generated_landed_gated_and_built(checkout: Path, tmp_path: Path) -> None:
+    written = run_python(checkout, COMMAND, "contracts")
+    assert written.returncode == 0, written.stderr
+    for generated in ("docs/sources.md", "dbt_project/models/staging/_sources.yml"):
+        assert "sample_meter" in (checkout / generated).read_text(encoding="utf-8")
+    world, out = tmp_path / "world", tmp_path / "out"
+    (world / "inbox/sample_meter").mkdir(parents=True)
+    (world / "inbox/sample_meter/first.csv").write_text(FIXTURES["bad/too_much.csv"], encoding="utf-8")
+    (world / "manifest.csv").write_text("sequence,received_on,source,file,rows\n1,2026-01-05,sample_meter,first.csv,9\n", encoding="utf-8")
+    done = run_python(checkout, COMMAND, "--json", "world", str(world), "--out", str(out))
+    # Marts that nobody has fed are not released; what was delivered is in the build that the gates looked at.
+    assert done.returncode == 3, done.stderr
+    told = json.loads((out / "verdicts.json").read_text(encoding="utf-8"))
+    counts = {name: told["sources"]["sample_meter"][name] for name in ("received", "accepted", "duplicate", "quarantined")}
+    assert counts == {"received": 9, "accepted": 8, "duplicate": 0, "quarantined": 1}
+    assert [(row["row_number"], row["rules"]) for row in told["rows"]] == [(9, ["sample_meter.too_much"])]
+    (warehouse,) = out.glob("data/builds/*/warehouse.duckdb")
+    with duckdb.connect() as connection:
+        connection.execute(f"attach '{warehouse}' as warehouse (read_only)")
+        staged = connection.execute("select count(*), sum(quantity_kwh) from warehouse.staging.stg_sample_meters").fetchone()
+    assert staged == (8, 40.0)
+
+
+@pytest.mark.slow
+def test_a_new_folder_is_a_new_dag_in_its_checkout(checkout: Path) -> None:
+    found = run_python(checkout, DAGS)
+    assert found.returncode == 0, found.stderr
+    assert "'land_sample_meter'" in found.stdout.splitlines()[-1]
 
 
 def write_contract(folder: Path, text: str) -> Path:
