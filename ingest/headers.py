@@ -45,6 +45,14 @@ def _names(contract: Contract) -> dict[str, str]:
     return names
 
 
+def has_own_form(contract: Contract, headers: list[str]) -> bool:
+    """Whether every column that a source requires is named by a header."""
+    names = _names(contract)
+    folded = [fold_header(header) for header in headers]
+    found = {names.get(key) or names.get(simplify_header(key)) for key in folded}
+    return set(contract.required_names) <= found
+
+
 def match_headers(contract: Contract, headers: list[str]) -> Headers:
     """Match a file's headers to the contract's columns.
 

@@ -21,7 +21,7 @@ import yaml
 
 from ingest.contract import Contract, Message
 from ingest.faults import FileRefused
-from ingest.headers import fold_header, simplify_header
+from ingest.headers import fold_header, has_own_form, simplify_header
 from ingest.readers import RawTable
 from ingest.readers.bundle import TABLE_COLUMN
 
@@ -227,7 +227,8 @@ def choose_layout(contract: Contract, raw: RawTable, name: str | None) -> Layout
     """
     known = layouts_of(contract)
     if name is None:
-        found = [layout for layout in known.values() if layout.recognises(raw)]
+        # A file with all of the contract's own columns is in the contract's form, whatever else its headers resemble.
+        found = [] if has_own_form(contract, raw.headers) else [layout for layout in known.values() if layout.recognises(raw)]
         if len(found) > 1:
             names = ", ".join(layout.name for layout in found)
             raise FileRefused(
