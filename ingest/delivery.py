@@ -15,6 +15,7 @@ from ingest.contract import Message
 from ingest.faults import FileRefused
 
 _CHUNK = 1 << 22
+LONGEST_NAME = 255
 IGNORED_SUFFIXES = (".part", ".tmp", ".crdownload")
 IGNORED_PREFIXES = ("~$", ".")
 
@@ -32,6 +33,16 @@ def is_waiting_file(path: Path) -> bool:
     """Whether a name in the inbox is a file to be taken: not a half-copied, temporary or hidden one."""
     name = path.name
     return not name.startswith(IGNORED_PREFIXES) and not name.lower().endswith(IGNORED_SUFFIXES)
+
+
+def describe_name(path: Path) -> str:
+    """A file's name as text that can stand in a receipt, a log or a terminal: what is not printable (line ends, escape sequences, marks
+    that turn the direction of writing, bytes that are no text) is written out as an escape.
+    """
+    shown = "".join(
+        character if character.isprintable() else character.encode("unicode_escape", "surrogatepass").decode("ascii") for character in path.name
+    )
+    return shown if len(shown) <= LONGEST_NAME else shown[: LONGEST_NAME - 1] + "…"
 
 
 def is_stable(path: Path, wait_seconds: float = 0.2, settled_seconds: float = 2.0) -> bool:

@@ -40,7 +40,8 @@ _PLAIN = {
 }
 # A code of digits that a spreadsheet took for a number: beyond 15 digits the last ones are gone (Excel specifications and limits).
 _LOST_DIGITS = r"[1-9](\.\d+)?E\+(1[1-9]|[2-9]\d)"
-_CONTROL = r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]"
+# Control characters, and those that turn the direction of what follows, so that a text shows otherwise than it is (Unicode TR 36).
+_CONTROL = r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\x{202a}-\x{202e}\x{2066}-\x{2069}]"
 
 
 @dataclass

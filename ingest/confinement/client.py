@@ -184,6 +184,7 @@ def read_confined(
         limits = limits_for(os.fstat(given.fileno()).st_size)
         request = {"limits": limits.as_dict(), "sheet_names": sheet_names, "documents": documents}
         answer = _KEEPER.ask(request, given.fileno(), result.fileno())
+        log.debug("read in a process of its own: %s", answer, extra={"reading": answer})
         if answer is None or answer["exit"] != 0:
             raise _refusal(answer, limits)
         try:

@@ -10,24 +10,29 @@ from ingest.faults import FileRefused, unreadable
 MAGIC = b"\x1f\x8b"
 LARGEST_EXPANDED_BYTES = 8 * 1024**3
 LARGEST_RATIO = 200
-_MOST_MEMBERS = 10_000
+_CHUNK = 1 << 14  # what follows a member is copied, so little is fed at a time; block-compressed files have members by the ten thousand
 
 
-def _expand_member(rest: bytes, room: int) -> tuple[bytes, bytes]:
-    """The first member of concatenated ones, and what follows it."""
+def _expand_member(data: bytes, start: int, room: int) -> tuple[list[bytes], int]:
+    """The parts of the member that begins at `start`, and where it ends."""
     member = zlib.decompressobj(wbits=31)
-    try:
-        part = member.decompress(rest, room + 1)
-        # Output that just fits leaves the end of the stream unread.
-        if not member.eof and len(part) <= room:
-            part += member.decompress(member.unconsumed_tail, room + 1 - len(part) or 1)
-    except zlib.error as error:
-        raise unreadable("gzip 压缩损坏，无法解压。", "The gzip compression is broken and cannot be undone.") from error
-    if len(part) > room:
-        raise FileRefused("unsafe", Message("解压后体积超过限制。", "The file expands beyond the limit."))
-    if not member.eof:
-        raise unreadable("gzip 文件不完整。", "The gzip file is cut short.")
-    return part, member.unused_data
+    parts: list[bytes] = []
+    while not member.eof:
+        if start >= len(data):
+            raise unreadable("gzip 文件不完整。", "The gzip file is cut short.")
+        rest = data[start : start + _CHUNK]
+        start += len(rest)
+        while rest and not member.eof:
+            try:
+                part = member.decompress(rest, max(room, 0) + 1)
+            except zlib.error as error:
+                raise unreadable("gzip 压缩损坏，无法解压。", "The gzip compression is broken and cannot be undone.") from error
+            room -= len(part)
+            if room < 0:
+                raise FileRefused("unsafe", Message("解压后体积超过限制。", "The file expands beyond the limit."))
+            parts.append(part)
+            rest = member.unconsumed_tail
+    return parts, start - len(member.unused_data)
 
 
 def expand(data: bytes) -> bytes:
@@ -36,24 +41,18 @@ def expand(data: bytes) -> bytes:
     Raises:
         FileRefused: `unreadable` (broken, cut short, bytes behind its end) or `unsafe` (too large once expanded, or compressed twice).
     """
-    limit = min(LARGEST_EXPANDED_BYTES, max(len(data) * LARGEST_RATIO, 1 << 20))
-    parts: list[bytes] = []
-    total = 0
-    rest = data
-    while rest:
-        if not rest.startswith(MAGIC):
+    room = min(LARGEST_EXPANDED_BYTES, max(len(data) * LARGEST_RATIO, 1 << 20))
+    found: list[bytes] = []
+    place = 0
+    while place < len(data):
+        if not data.startswith(MAGIC, place):
             raise unreadable(
-                "gzip 数据之后还有其他内容，请重新压缩后报送。",
-                "Other bytes follow the gzip data: compress the file again and deliver again.",
+                "gzip 数据之后还有其他内容，请重新压缩后报送。", "Other bytes follow the gzip data: compress the file again and deliver again."
             )
-        if len(parts) == _MOST_MEMBERS:
-            raise FileRefused("unsafe", Message("gzip 分段过多。", "The gzip file has too many members."))
-        part, rest = _expand_member(rest, limit - total)
-        total += len(part)
-        parts.append(part)
-    expanded = b"".join(parts) if len(parts) > 1 else parts[0]
+        parts, place = _expand_member(data, place, room)
+        room -= sum(map(len, parts))
+        found += parts
+    expanded = b"".join(found)
     if expanded.startswith(MAGIC):
-        raise FileRefused(
-            "unsafe", Message("文件被 gzip 压缩了两次，只压缩一次即可。", "The file is compressed with gzip twice: once is enough.")
-        )
+        raise FileRefused("unsafe", Message("文件被 gzip 压缩了两次，只压缩一次即可。", "The file is compressed with gzip twice: once is enough."))
     return expanded
