@@ -118,10 +118,33 @@ def test_trading_days_are_what_the_calendar_gives(capsys: pytest.CaptureFixture[
 def test_every_real_day_of_the_national_market_is_a_trading_day() -> None:
     sessions = {row["trade_date"] for row in ROWS["trading_day"]}
     bulletin = read_shared("data/cea-national/cea_daily_2021-07-16_2021-12-28.csv")
-    assert len(bulletin) > 100
-    assert [row["trade_date"] for row in bulletin if row["trade_date"] not in sessions] == []
+    days = {row["trade_date"] for row in bulletin}
+    assert len(days) > 100
+    assert days == {day for day in sessions if min(days) <= day <= max(days)}, (
+        "the market was open on every day of the calendar, and on no other"
+    )
     history = [row["period"] for row in read_shared("reference/ets_market_history.csv") if row["period_type"] == "day"]
     assert history and [day for day in history if day not in sessions] == []
+
+
+# The only days with trades that the calendar does not know, of three markets in seven years: a Sunday, and a Saturday whose Monday has no row.
+HUBEI_WEEKENDS = {"2014-05-25", "2020-06-20"}
+# The stock exchange opened on Monday 3 February 2020 after the prolonged new-year holiday, the pilot markets a week later.
+LATE_START = {"2020-02-03", "2020-02-04", "2020-02-05", "2020-02-06", "2020-02-07"}
+
+
+@pytest.mark.parametrize(("market", "weekends", "gaps"), [("hubei", HUBEI_WEEKENDS, 3), ("shanghai", set(), 0), ("chongqing", set(), 5)])
+def test_pilot_markets_traded_on_days_of_the_calendar(market: str, weekends: set[str], gaps: int) -> None:
+    """Rows without volume are left out: to mid-2015, and on single weekends of 2016, the aggregator filled days on which nobody traded."""
+    sessions = {row["trade_date"] for row in ROWS["trading_day"]}
+    quoted = {row["日期"][:10]: float(row["成交量"] or 0) for row in read_shared(f"data/pilot-ets-quotes/{market}_daily.csv")}
+    traded = {day for day, volume in quoted.items() if volume > 0}
+    assert len(traded) > 500
+    assert traded - sessions == weekends
+    missing = {day for day in sessions if min(quoted) <= day <= max(quoted)} - set(quoted)
+    assert missing >= LATE_START
+    assert len(missing - LATE_START) == gaps, "single days that the aggregator lacks"
+    assert max(day for day in quoted if day not in sessions and not quoted[day]) == "2016-06-19"
 
 
 def test_benchmarks_equal_the_collected_facts_and_keep_their_trust() -> None:

@@ -15,12 +15,13 @@ from typing import Any
 import duckdb
 import pytest
 
+from ingest.contract import read_contracts
 from warehouse.release import mart_hashes
 
 from .conftest import Country
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
-SUPPORTED = ("emission_factor", "enterprise", "footprint_activity", "market_quote", "product_footprint")
+SUPPORTED = tuple(read_contracts())
 COUNTS = ("received", "accepted", "duplicate", "quarantined")
 COMPARED = "footprint__sectors_by_year,footprint__benchmarks_by_year,footprint__product_tiers"
 WORLDS = ["world", "world_corrupt"]
@@ -207,6 +208,24 @@ def test_world_of_nothing_but_bad_rows_ends_without_a_release(own_world: Callabl
     assert not (out / "release.duckdb").exists()
     (file,) = json.loads((out / "verdicts.json").read_text(encoding="utf-8"))["files"]
     assert (file["verdict"], file["reasons"]) == ("rejected", ["too_many_bad_rows"])
+
+
+def test_file_of_an_unknown_source_is_answered_as_unsupported(tanlian: Run, tmp_path: Path) -> None:
+    """A world of a later edition may bring sources that this one does not take: said for each file, and the others are judged."""
+    folder = tmp_path / "world"
+    header = "enterprise_id,enterprise_name,province_code,industry_code\n"
+    for source, text in (("enterprise", header + "lei:SYNTHETIC,合成示范,990000,22\n"), ("weather", "day,rain_mm\n2026-01-01,3\n")):
+        (folder / "inbox" / source).mkdir(parents=True)
+        (folder / "inbox" / source / "one.csv").write_text(text, encoding="utf-8")
+    manifest = "sequence,received_on,source,file,rows\n1,2026-01-05,enterprise,one.csv,1\n2,2026-01-05,weather,one.csv,1\n"
+    (folder / "manifest.csv").write_text(manifest, encoding="utf-8")
+    tanlian(tmp_path, "--json", "world", str(folder), "--out", str(tmp_path / "out"))
+    told = json.loads((tmp_path / "out" / "verdicts.json").read_text(encoding="utf-8"))
+    assert told["unsupported"] == ["weather"]
+    assert {file["source"]: (file["verdict"], file["reasons"]) for file in told["files"]} == {
+        "enterprise": ("accepted", []),
+        "weather": ("unsupported", ["source_unsupported"]),
+    }
 
 
 @pytest.mark.parametrize(
