@@ -27,6 +27,7 @@ from ingest.faults import FileRefused
 from ingest.landing import Delivery, Prepared, clear, prepare, settle_waiting, too_many_bad_rows
 from ingest.reference import ReferenceLists
 from ingest.waivers import Waiver
+from warehouse.fetched import origin_of
 from warehouse.inbox import waiting_files
 from warehouse.ledger import Closure, Ledger
 from warehouse.quarantine import Arrival, find_settled, places_of, refused_rows_named, waived_of
@@ -138,7 +139,8 @@ class Intake:
                 self.contract(source)
                 for path in waiting_files(self.settings, source):
                     if (wanted is None or path.name in wanted) and is_stable(path):
-                        got = self.receive(path, source, keep=False)
+                        layout = origin_of(self.settings, source, path.name).get("layout")
+                        got = self.receive(path, source, layout=layout, keep=False)
                         if isinstance(got, dict):
                             receipts.append(got)
                             if on_receipt is not None:
@@ -313,7 +315,7 @@ class Intake:
             "unknown_columns": prepared.unknown_columns if prepared else [],
             "notes": prepared.notes if prepared else {},
             "waived": list(prepared.waived) if prepared else [],
-        }
+        } | ({"fetched_from": origin} if (origin := origin_of(self.settings, row["source"], row["file"])) else {})
 
     # Rows that wait
 

@@ -92,6 +92,8 @@ class Terminal:
             self.out.print(_inert(f"  {reason['code']}: {reason[f'message_{self.lang}']}"), soft_wrap=True)
         if receipt.get("same_bytes_as"):
             self._indented("receipt.same_bytes", file=receipt["same_bytes_as"])
+        if receipt.get("fetched_from"):
+            self._indented("receipt.fetched", **receipt["fetched_from"])
         if receipt["layout"]:
             self._indented("receipt.layout", layout=receipt["layout"])
         for kind in receipt.get("not_data", []):
