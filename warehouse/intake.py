@@ -32,6 +32,7 @@ from warehouse.inbox import waiting_files
 from warehouse.ledger import Closure, Ledger
 from warehouse.quarantine import Arrival, find_settled, places_of, refused_rows_named, waived_of
 from warehouse.repair.mark import returned_for
+from warehouse.repair.workbook import NoWorkbook, keep_workbook, make_workbook
 from warehouse.settings import Settings, UnknownSource, china_day, utc_now
 from warehouse.waivers import in_force, read_waivers
 
@@ -42,6 +43,8 @@ Receipt = dict[str, Any]
 
 # A delivery that ends the program whenever it is judged is refused after so many starts, so that it does not hold up the others for ever.
 MOST_ATTEMPTS = 5
+# Larger files get their workbook when it is asked for: landing them is not held up by it.
+MOST_WORKBOOK_ROWS, MOST_WORKBOOK_BYTES = 20_000, 16 << 20
 _LONGEST_KEPT_NAME = 200  # bytes; a name may have 255, and the moment is put before it
 
 
@@ -185,8 +188,27 @@ class Intake:
             receipt = self._reject(row, refusal, prepared)
         else:
             receipt = self._commit(row, contract, prepared, gate, returned_for(data))
+        receipt |= self._return_workbook(receipt, prepared)
         shutil.rmtree(work, ignore_errors=True)
         return receipt
+
+    def _return_workbook(self, receipt: Receipt, prepared: Prepared | None) -> Receipt:
+        """Make the workbook that goes back to the sender. The verdict stands already: should this be interrupted, `tanlian receipt` makes it."""
+        refused = receipt["verdict"] == "rejected" or receipt["counts"]["quarantined"] > receipt["counts"]["waiting"]
+        if not refused or not receipt["delivery_id"]:
+            return {}
+        row = self.ledger.delivery(receipt["sequence"])
+        if row["size"] > MOST_WORKBOOK_BYTES or (prepared is not None and prepared.file_rows > MOST_WORKBOOK_ROWS):
+            return {}
+        beside = [prepared.landing] if prepared is not None and prepared.landing.exists() else []
+        try:
+            made = make_workbook(self.settings, self.ledger, self.contracts, self.reference, row, self.settings.workbook_lang, beside)
+        except NoWorkbook as none:
+            log.info("%s: %s", row["file"], none)
+            return {}
+        told = keep_workbook(self.settings, row, made)
+        self.ledger.complete_receipt(row["sequence"], told)
+        return told
 
     def _pass_gate(self, contract: Contract, delivery: Delivery, prepared: Prepared) -> GateResult:
         """Let the gate decide. A failed critical check refuses the whole file."""

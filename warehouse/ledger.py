@@ -370,6 +370,13 @@ class Ledger:
     def waiting_deliveries(self, source: str) -> list[dict[str, Any]]:
         return self._rows("select * from deliveries where source = ? and waiting > 0 order by received_at, sequence", (source,))
 
+    def complete_receipt(self, sequence: int, added: dict[str, Any]) -> None:
+        """Tell in a receipt what was made of it after the verdict; the verdict itself stays."""
+        with self.transaction():
+            receipt = json.loads(self.delivery(sequence)["receipt"]) | added
+            text = json.dumps(receipt, ensure_ascii=False, default=str)
+            self._con.execute("update deliveries set receipt = ? where sequence = ?", (text, sequence))
+
     def receipts_of(self, file: str) -> list[dict[str, Any]]:
         """Judged deliveries of a file name, oldest first."""
         return self._rows("select * from deliveries where file = ? and receipt is not null order by sequence", (file,))

@@ -74,6 +74,7 @@ class Settings:
     airflow_port: int = 8080
     superset_port: int = 8088
     waiver_folder: Path | None = None
+    workbook_lang: str = "zh"  # senders are spoken to in Chinese unless English is asked for, whatever this machine speaks
     connectors_folder: Path | None = None
 
     @property
@@ -142,6 +143,7 @@ def read_settings() -> Settings:
         airflow_port=int(os.environ.get("TANLIAN_AIRFLOW_PORT", "8080")),
         superset_port=int(os.environ.get("TANLIAN_SUPERSET_PORT", "8088")),
         waiver_folder=Path(waivers).absolute() if waivers else None,
+        workbook_lang="en" if os.environ.get("TANLIAN_LANG") == "en" else "zh",
         connectors_folder=Path(connectors).absolute() if connectors else None,
     )
     threads = os.environ.get("TANLIAN_THREADS")
