@@ -121,15 +121,15 @@ def read_footprint(document: Document, names: Names, version: str) -> Record:
 
 def paths_of(names: Names) -> dict[str, str]:
     """Where the contract's columns stand in a version, for whoever has to fill one in."""
-    return {
+    paths = {
         "disclosure_id": "id",
         "enterprise_id": "companyIds",
         "product_code": "productIds",
         "product_name": names.product_name,
         "declared_unit": names.unit,
-        "gwp_set": names.gwp_sets[0] if names.gwp_sets else "pcf",
         "period_start": names.period_start,
         "period_end": names.period_end,
         "total_kg_co2e": names.total,
         "submitted_at": names.submitted[-1],
     }
+    return paths | ({"gwp_set": names.gwp_sets[0]} if names.gwp_sets else {})
