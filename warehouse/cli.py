@@ -12,10 +12,10 @@ from types import TracebackType
 from typing import Annotated, Any
 
 import typer
-
 from dashboards.errors import DashboardError
 from ingest.contract import ContractError, read_contracts
 from ingest.reference import ReferenceError
+from warehouse import cli_quarantine
 from warehouse.airflow_home import AirflowError
 from warehouse.cli_fetch import add_fetch_commands
 from warehouse.inbox import waiting_files
@@ -73,6 +73,8 @@ release_app = typer.Typer(help=_help("help.release"), invoke_without_command=Tru
 dashboards_app = typer.Typer(help=_help("help.dashboards"), no_args_is_help=True)
 app.add_typer(release_app, name="release")
 app.add_typer(dashboards_app, name="dashboards")
+app.add_typer(cli_quarantine.app, name="quarantine")
+app.command(help=_help("help.receipt"))(cli_quarantine.receipt)
 add_fetch_commands(app, _help)
 
 
@@ -113,6 +115,9 @@ def start(
     if lang not in ("zh", "en"):
         raise SettingsError(f"--lang: zh 或 en / zh or en, not {lang!r}")
     settings = dataclasses.replace(read_settings(), lang=lang)
+    given = context.get_parameter_source("lang")
+    if given is not None and given.name == "COMMANDLINE":
+        settings = dataclasses.replace(settings, workbook_lang=lang)
     if reference is not None:
         if not reference.is_dir():
             raise SettingsError(f"--reference: 没有这个目录 / no such folder: {reference}")
@@ -137,6 +142,7 @@ def _show_receipts(session: Session, receipts: list[dict[str, Any]]) -> None:
     else:
         for receipt in receipts:
             session.terminal.receipt(receipt)
+    cli_quarantine.remark_waivers(session)
     if any(receipt["verdict"] == "rejected" for receipt in receipts):
         raise typer.Exit(REFUSED)
 

@@ -15,10 +15,11 @@ from rich.table import Table
 from rich.text import Text
 
 from ingest.messages import NORMALISED
+from warehouse.repair.slips import declared
 from warehouse.texts import say
 
 SHOWN_FAULTS = 12
-_WRAPPED = {"table.figure", "table.change", "table.found"}
+_WRAPPED = {"table.figure", "table.change", "table.found", "table.key", "table.file"}
 SHOWN_CHARACTERS = 160
 _COLOURS = {"accepted": "green", "partly_quarantined": "yellow", "waiting": "yellow", "duplicate": "cyan", "rejected": "red"}
 
@@ -108,10 +109,25 @@ class Terminal:
         for warning in receipt.get("warnings", []):
             self._indented("receipt.warning", check=warning["check"], message=warning[self.lang], observed=warning["observed"])
         waiting = receipt["counts"].get("waiting", 0)
-        if waiting:
+        if waiting > len({entry["row_number"] for entry in receipt.get("waived", [])}):
             self._indented("receipt.waits", count=waiting)
+        self._returned(receipt, waiting)
+
+    def _returned(self, receipt: dict[str, Any], waiting: int) -> None:
+        """What the sender gets back, and what of earlier deliveries this one settles."""
+        for proposal in receipt.get("proposals", [])[:SHOWN_FAULTS]:
+            values = ", ".join(f"{name} = {value}" for name, value in proposal["values"].items())
+            kind = declared()["kinds"][proposal["kind"]][self.lang]
+            self._indented("receipt.proposed", row=proposal["row_number"], code=proposal["code"], values=values, kind=kind)
+        if receipt.get("waived"):
+            self._indented("receipt.waived", count=len({entry["row_number"] for entry in receipt["waived"]}))
+        settled = sum(receipt.get("settles", {}).values())
+        if settled:
+            self._indented("receipt.settles", count=settled)
         if receipt.get("kept_in") and receipt["counts"].get("quarantined", 0) > waiting:
             self._indented("receipt.kept", place=receipt["kept_in"])
+        if receipt.get("workbook"):
+            self._indented("receipt.workbook", place=receipt["workbook"])
 
     def _indented(self, key: str, **values: object) -> None:
         self.out.print(_inert("  " + self.text(key, **values)), soft_wrap=True)

@@ -17,6 +17,8 @@ import yaml
 
 from ingest.contract import Contract, Message
 from ingest.waivers import Waiver, waivable_rules
+from warehouse.ledger import Ledger
+from warehouse.settings import Settings, china_day, utc_now
 
 FIELDS = ("source", "key", "rule", "reason", "citation", "author", "reviewer", "expires_on")
 SUFFIX = ".yaml"
@@ -166,3 +168,16 @@ def draft_waiver(
         stream.write("# 由第二人审阅后在 reviewer 处签名 / A second person reviews this and signs in `reviewer`.\n")
         yaml.safe_dump(document, stream, allow_unicode=True, sort_keys=False)
     return path
+
+
+def describe_waivers(settings: Settings, ledger: Ledger, contracts: Mapping[str, Contract]) -> list[dict[str, Any]]:
+    """Every waiver of the deployment with where it stands: what is wrong with it, in use, or in force without a row it fits."""
+    used = {row["waiver"]["waiver"]: row for row in ledger.waived_rows()}
+    found = []
+    for read in read_waivers(settings.waivers, contracts, date.fromisoformat(china_day(utc_now()))):
+        state, details = read.fault or "waiver.unmatched", read.details
+        name = Path(read.file).stem
+        if read.waiver is not None and name in used:
+            state, details = "waiver.used", f"{used[name]['file']} #{used[name]['row_number']}"
+        found.append({"file": read.file, "state": state, "details": details})
+    return found
