@@ -28,13 +28,15 @@ log = logging.getLogger(__name__)
 _START_SECONDS = 60
 _GRACE_SECONDS = 15
 _LARGEST_MESSAGE = 1 << 16
-_OUT_OF_MEMORY = 3
-_MODULE = "ingest.confinement.server"
+_OUT_OF_MEMORY, _NO_ROOM = 3, 5
+# Ends that come from outside and say nothing about the file; SIGKILL does where the CPU's limit was not reached.
+_INTERRUPTED = (-signal.SIGTERM, -signal.SIGINT, -signal.SIGHUP, -signal.SIGKILL)
+_SERVER = ["-m", "ingest.confinement.server"]
 _WANTED = {"landlock", "seccomp"}
 
 
 class ConfinementBroken(RuntimeError):
-    """The reading process cannot be started: nothing is wrong with the file, which is judged when it can."""
+    """The reading process cannot be started, or was ended from outside: nothing is said about the file, which is judged another time."""
 
 
 class _ReadingProcess:
@@ -53,7 +55,7 @@ class _ReadingProcess:
         }
         with theirs:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", _MODULE, str(theirs.fileno())],
+                [sys.executable, *_SERVER, str(theirs.fileno())],
                 pass_fds=[theirs.fileno()],
                 env=environment,
                 cwd="/",
@@ -70,14 +72,24 @@ class _ReadingProcess:
         self.socket.settimeout(seconds)
         message = self.socket.recv(_LARGEST_MESSAGE)
         if not message:
-            self._errors.seek(0)
-            raise ConfinementBroken(f"the reading process ended: {self._errors.read()[-2000:].decode('utf-8', 'replace')}")
+            raise ConfinementBroken(f"the reading process ended: {self._take_errors()}")
         answer: dict[str, Any] = json.loads(message)
         return answer
 
+    def _take_errors(self) -> str:
+        """What was said on the standard error since the last time, for the log."""
+        handle = self._errors.fileno()
+        said = os.pread(handle, _LARGEST_MESSAGE, max(0, os.fstat(handle).st_size - _LARGEST_MESSAGE))
+        os.ftruncate(handle, 0)
+        os.lseek(handle, 0, os.SEEK_SET)
+        return said.decode("utf-8", "replace").strip()
+
     def ask(self, request: dict[str, Any], given: int, result: int) -> dict[str, Any]:
         socket.send_fds(self.socket, [json.dumps(request).encode()], [given, result])
-        return self._receive(request["limits"]["wall_seconds"] + _GRACE_SECONDS)
+        answer = self._receive(request["limits"]["wall_seconds"] + _GRACE_SECONDS)
+        if answer["exit"]:
+            log.warning("A reading ended with %s: %s", answer["exit"], self._take_errors())
+        return answer
 
     def close(self) -> None:
         """Let go of the process; end it, with all that it started, where this is the process that started it."""
@@ -108,17 +120,25 @@ class _Keeper:
             self._process.close()
             self._process = None
 
-    def ask(self, request: dict[str, Any], given: int, result: int) -> dict[str, Any] | None:
-        """How the child ended; None where the reading process went down with it."""
+    def ask(self, request: dict[str, Any], given: int, result: int) -> dict[str, Any]:
+        """How the child ended.
+
+        Raises:
+            ConfinementBroken: the reading process cannot be started, or was lost twice.
+        """
         with self._lock:
-            if self._process is None:
-                self._process = _ReadingProcess()
-            try:
-                return self._process.ask(request, given, result)
-            except (OSError, ConfinementBroken):
-                log.warning("the reading process was lost", exc_info=True)
-                self.close()
-                return None
+            for _ in range(2):
+                if self._process is None:
+                    self._process = _ReadingProcess()
+                try:
+                    return self._process.ask(request, given, result)
+                except (OSError, ConfinementBroken) as error:
+                    log.warning("The reading process was lost: %s", error)
+                    self.close()
+                    os.lseek(given, 0, os.SEEK_SET)
+                    os.ftruncate(result, 0)
+                    os.lseek(result, 0, os.SEEK_SET)
+        raise ConfinementBroken("the reading process was lost twice")
 
 
 _KEEPER = _Keeper()
@@ -147,9 +167,14 @@ def _too_large() -> FileRefused:
     )
 
 
-def _refusal(answer: dict[str, Any] | None, limits: Limits) -> FileRefused:
-    """What a reading that ended badly says about the file."""
-    if answer is not None and (not answer["in_time"] or answer["exit"] in (-signal.SIGXCPU, -signal.SIGKILL)):
+def _refusal(answer: dict[str, Any], limits: Limits) -> FileRefused:
+    """What a reading that ended badly says about the file.
+
+    Raises:
+        ConfinementBroken: it says nothing.
+    """
+    ended, spent = answer["exit"], answer["cpu_seconds"] >= limits.cpu_seconds
+    if not answer["in_time"] or ended == -signal.SIGXCPU or (ended == -signal.SIGKILL and spent):
         return FileRefused(
             "unsafe",
             Message(
@@ -157,8 +182,16 @@ def _refusal(answer: dict[str, Any] | None, limits: Limits) -> FileRefused:
                 f"Reading the file took more than the time allowed ({limits.cpu_seconds} s) and was stopped: simplify or split it and deliver again.",
             ),
         )
-    if answer is not None and answer["exit"] in (_OUT_OF_MEMORY, -signal.SIGXFSZ, -signal.SIGABRT):
+    if ended in (_OUT_OF_MEMORY, -signal.SIGXFSZ, -signal.SIGABRT):
         return _too_large()
+    if ended == _NO_ROOM:
+        raise ConfinementBroken("no room left on the disk for what was read")
+    if ended in _INTERRUPTED:
+        raise ConfinementBroken(f"reading was ended from outside by signal {-ended}")
+    return _broken_down()
+
+
+def _broken_down() -> FileRefused:
     return unreadable(
         "文件使读取程序异常中止，可能已损坏。请用原软件重新另存后报送。",
         "The file broke the program that reads it and may be damaged: save it again in the program it comes from and deliver again.",
@@ -185,9 +218,9 @@ def read_confined(
         request = {"limits": limits.as_dict(), "sheet_names": sheet_names, "documents": documents}
         answer = _KEEPER.ask(request, given.fileno(), result.fileno())
         log.debug("read in a process of its own: %s", answer, extra={"reading": answer})
-        if answer is None or answer["exit"] != 0:
+        if answer["exit"] != 0:
             raise _refusal(answer, limits)
         try:
             return read_result(result.fileno())
-        except (pa.ArrowInvalid, KeyError, ValueError) as error:
-            raise _refusal(None, limits) from error
+        except (pa.ArrowInvalid, OSError, KeyError, ValueError) as error:
+            raise _broken_down() from error

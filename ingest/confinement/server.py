@@ -6,6 +6,7 @@ says how the child ended. It ends with the process that started it.
 
 from __future__ import annotations
 
+import errno
 import gc
 import json
 import os
@@ -14,6 +15,7 @@ import signal
 import socket
 import sys
 import time
+import traceback
 from collections.abc import Sequence
 from importlib.abc import MetaPathFinder
 from types import ModuleType
@@ -28,8 +30,7 @@ from ingest.faults import FileRefused
 from ingest.readers import load_all, read
 
 LARGEST_MESSAGE = 1 << 16
-OUT_OF_MEMORY = 3
-BROKEN = 4
+OUT_OF_MEMORY, BROKEN, NO_ROOM = 3, 4, 5  # exit codes of a child
 _MOST_THREADS = 4
 
 
@@ -74,11 +75,15 @@ def _run_child(request: dict[str, Any], given: int, result: int) -> None:
     """The whole life of a child; whatever happens, it ends here."""
     code = BROKEN
     try:
-        silence = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(silence, 2)
         code = _read_one(request, given, result)
     except MemoryError:
         code = OUT_OF_MEMORY
+    except OSError as error:
+        code = {errno.EFBIG: OUT_OF_MEMORY, errno.ENOSPC: NO_ROOM, errno.EDQUOT: NO_ROOM}.get(error.errno or 0, BROKEN)
+        traceback.print_exc()
+    except BaseException:
+        traceback.print_exc()  # nothing above would
+        raise
     finally:
         os._exit(code)
 

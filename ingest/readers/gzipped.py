@@ -47,12 +47,15 @@ def expand(data: bytes) -> bytes:
     while place < len(data):
         if not data.startswith(MAGIC, place):
             raise unreadable(
-                "gzip 数据之后还有其他内容，请重新压缩后报送。", "Other bytes follow the gzip data: compress the file again and deliver again."
+                "gzip 数据之后还有其他内容，请重新压缩后报送。",
+                "Other bytes follow the gzip data: compress the file again and deliver again.",
             )
         parts, place = _expand_member(data, place, room)
         room -= sum(map(len, parts))
         found += parts
     expanded = b"".join(found)
     if expanded.startswith(MAGIC):
-        raise FileRefused("unsafe", Message("文件被 gzip 压缩了两次，只压缩一次即可。", "The file is compressed with gzip twice: once is enough."))
+        raise FileRefused(
+            "unsafe", Message("文件被 gzip 压缩了两次，只压缩一次即可。", "The file is compressed with gzip twice: once is enough.")
+        )
     return expanded

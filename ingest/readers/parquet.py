@@ -9,6 +9,7 @@ import pyarrow.parquet as pq
 from ingest.faults import unreadable
 from ingest.readers import RawTable
 from ingest.readers.delimited import no_data_rows
+from ingest.readers.limits import check_columns
 
 
 def _as_text(name: str, column: pa.ChunkedArray) -> pa.ChunkedArray:
@@ -36,9 +37,16 @@ def read(data: bytes) -> RawTable:
         FileRefused: `unreadable` or `no_data_rows`.
     """
     try:
-        table = pq.ParquetFile(pa.BufferReader(data)).read()
+        file = pq.ParquetFile(pa.BufferReader(data))
+        check_columns(file.metadata.num_columns)
+        table = file.read()
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError, OSError) as error:
         raise unreadable(f"Parquet 文件损坏（{str(error)[:120]}）。", f"The Parquet file is broken ({str(error)[:120]}).") from error
+    if table.num_rows != file.metadata.num_rows:
+        raise unreadable(
+            f"Parquet 文件的页脚写明 {file.metadata.num_rows} 行，实际为 {table.num_rows} 行。",
+            f"The footer of the Parquet file tells of {file.metadata.num_rows} rows, and it holds {table.num_rows}.",
+        )
     if table.num_rows == 0:
         raise no_data_rows()
     columns = [_as_text(name, column) for name, column in zip(table.column_names, table.columns, strict=True)]
