@@ -13,11 +13,12 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import IO, Any
 
-from airflow.sdk.exceptions import AirflowException, AirflowFailException
+from airflow.sdk import Connection
+from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowNotFoundException
 
 log = logging.getLogger("airflow.task")
 
@@ -26,6 +27,7 @@ DONE, BROKEN, USAGE, REFUSED = 0, 1, 2, 3
 # again after a failure, so groups stay small where there are few files.
 MOST_GROUPS = 8
 FILES_PER_GROUP = 25
+_PIPES: dict[str, Any] = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
 
 
 class DataRefused(AirflowFailException):
@@ -37,11 +39,11 @@ def find_command() -> str:
     return os.environ.get("TANLIAN_COMMAND") or str(Path(sys.executable).with_name("tanlian"))
 
 
-def run_command(*arguments: str) -> tuple[int, Any]:
-    """Exit code (0 or 3) and JSON answer of `tanlian --json …`; every other end raises."""
+def run_command(*arguments: str, secrets: Mapping[str, str] | None = None) -> tuple[int, Any]:
+    """Exit code (0 or 3) and JSON answer of `tanlian --json …`; every other end raises. `secrets` go into its environment, nowhere else."""
     line = [find_command(), "--json", *arguments]
     log.info("$ tanlian %s", " ".join(line[1:]))
-    with subprocess.Popen(line, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(line, env=os.environ | dict(secrets or {}), **_PIPES) as process:
         assert process.stdout is not None and process.stderr is not None
         reader = threading.Thread(target=_copy_to_log, args=(process.stderr,), daemon=True)
         reader.start()
@@ -53,6 +55,32 @@ def run_command(*arguments: str) -> tuple[int, Any]:
     if code not in (DONE, REFUSED):
         raise AirflowException(f"程序故障（退出码 {code}），将重试 / the program broke (exit code {code}), will be tried again")
     return code, _read_answer(answer, code)
+
+
+def read_connection(name: str) -> str | None:
+    """An Airflow connection, wherever it is kept, in the form in which the environment would hold it; None where there is none."""
+    try:
+        return str(Connection.get(name).as_json())
+    except AirflowNotFoundException:
+        return None
+
+
+def fetch_files(source: str, read: Callable[[str], str | None] = read_connection) -> list[str]:
+    """What `tanlian fetch` brought for a source: names of the inbox. A refusal is final; a remote that is away is tried again."""
+    _, connectors = run_command("fetch", "--source", source, "--list")
+    names = {connector["credential"] for connector in connectors if connector["credential"]}
+    secrets = {f"AIRFLOW_CONN_{name.upper()}": text for name in sorted(names) if (text := read(name)) is not None}
+    code, pulled = run_command("fetch", "--source", source, "--due", secrets=secrets)
+    files = [file["file"] for result in pulled for file in result["files"]]
+    log.info("%s: %s", source, json.dumps({result["connector"]: result["outcome"] for result in pulled}, ensure_ascii=False))
+    if code == REFUSED:
+        raise DataRefused("\n".join(_describe_pull(result) for result in pulled if result["faults"]))
+    return files
+
+
+def _describe_pull(result: dict[str, Any]) -> str:
+    faults = [f"  {fault['code']}: {fault['message_zh']} / {fault['message_en']}" for fault in result["faults"]]
+    return "\n".join([f"{result['source']}: 连接器未能取全 / not all could be fetched: {result['connector']}", *faults])
 
 
 def find_deliveries(source: str) -> list[str]:

@@ -14,8 +14,8 @@ import pendulum
 from airflow.providers.standard.operators.empty import EmptyOperator
 from airflow.sdk import DAG, Param, TriggerRule, get_current_context, task
 from airflow.sdk.exceptions import AirflowSkipException
-from command import MOST_GROUPS, DataRefused, find_deliveries, group_deliveries, land_deliveries, may_have_landed
-from sources import list_sources, name_landing
+from command import MOST_GROUPS, DataRefused, fetch_files, find_deliveries, group_deliveries, land_deliveries, may_have_landed
+from sources import list_connected, list_sources, name_landing
 
 EVERY_MINUTES = 5
 START = pendulum.datetime(2026, 1, 1, tz="Asia/Shanghai")
@@ -32,6 +32,7 @@ never tried again, a broken program is. The contract is in `ingest/sources/{sour
 
 | 任务 task | 中文 | English |
 | --- | --- | --- |
+| `fetch` | 有连接器才有：先取新文件；取不到不妨碍入湖，但运行为红色 | only with connectors: fetches what is new; a failure stops no landing, but the run is red |
 | `find` | 列出待取文件并分组 | lists the waiting files and groups them |
 | `land` | `tanlian land`，每组一次 | `tanlian land`, once per group |
 | `announce` | 有新数据入湖时更新资产 `tanlian://landing/{source}` | updates the asset when something landed |
@@ -44,8 +45,8 @@ def spread_minutes(source: str) -> str:
     return f"{zlib.crc32(source.encode()) % EVERY_MINUTES}-59/{EVERY_MINUTES} * * * *"
 
 
-def make_landing(source: str) -> DAG:
-    """The DAG of one source."""
+def make_landing(source: str, is_connected: bool) -> DAG:
+    """The DAG of one source; one that connectors feed fetches first."""
     with DAG(
         dag_id=f"land_{source}",
         schedule=spread_minutes(source),
@@ -60,7 +61,7 @@ def make_landing(source: str) -> DAG:
         tags=["landing"],
     ) as dag:
 
-        @task.short_circuit
+        @task.short_circuit(trigger_rule=TriggerRule.ALL_DONE)
         def find() -> list[list[str]]:
             context: Any = get_current_context()
             return group_deliveries(find_deliveries(source), context["params"]["groups"])
@@ -86,10 +87,19 @@ def make_landing(source: str) -> DAG:
                 raise AirflowSkipException("没有新数据入湖 / nothing new landed")
 
         groups = find()
+        if is_connected:
+
+            @task
+            def fetch() -> list[str]:
+                return fetch_files(source)
+
+            # An end of its own, since `find` skips what follows it when the inbox is empty, and a failed fetch must show.
+            fetch() >> [groups, EmptyOperator(task_id="confirm_fetch")]
         landed = land.expand(files=groups)
         landed >> [announce(groups), EmptyOperator(task_id="confirm")]
     return dag
 
 
+_connected = list_connected()
 for _source in list_sources():
-    globals()[f"land_{_source}"] = make_landing(_source)
+    globals()[f"land_{_source}"] = make_landing(_source, _source in _connected)

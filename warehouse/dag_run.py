@@ -18,10 +18,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self
 
+from ingest.connectors.declaration import DeclarationError, read_connectors
 from warehouse.airflow_client import AirflowClient
 from warehouse.airflow_home import AirflowError, describe_environment, prepare_database
 from warehouse.airflow_server import Airflow, find_airflow
-from warehouse.settings import ROOT
+from warehouse.settings import ROOT, SettingsError, read_settings
 
 RELEASE_DAG = "build_release"
 # More rounds than this over one inbox means files that neither land nor leave.
@@ -94,7 +95,7 @@ class DagRunner:
         self._events.close()
 
     def run(self, sources: Iterable[str], progress: Callable[[Progress], None], groups: int = 1) -> DagRuns:
-        """Run `land_<source>` for each source with files in its inbox, in the order given, then `build_release`.
+        """Run `land_<source>` for each source with files in its inbox or with connectors, in the order given, then `build_release`.
 
         `groups`: into how many mapped tasks a source's files are cut at most. One, because the child's loop takes mapped tasks in any
         order, and a task whose predecessor has not run leaves its files for another round. A refused delivery is reported and stops
@@ -103,7 +104,8 @@ class DagRunner:
         Raises AirflowError when Airflow itself ended or could not be asked.
         """
         runs = DagRuns(log_file=self.log_file)
-        waiting = [source for source in sources if has_deliveries(self.data, source)]
+        connected = connected_sources(self.data)
+        waiting = [source for source in sources if source in connected or has_deliveries(self.data, source)]
         if self._server is not None:
             _run_on_server(self._server, waiting, runs, progress)
         else:
@@ -148,6 +150,19 @@ def has_deliveries(data: Path, source: str) -> bool:
     """Whether anything lies in the source's inbox; which of it may be taken is for `tanlian land` to say."""
     folder = data / "inbox" / source
     return folder.is_dir() and any(folder.iterdir())
+
+
+def connected_sources(data: Path) -> set[str]:
+    """Sources that a connector feeds, whose DAG therefore has something to do even when the inbox is empty.
+
+    Raises:
+        SettingsError: a connector's declaration cannot be used.
+    """
+    try:
+        found = read_connectors(read_settings().connectors_folder or data / "connectors")
+    except DeclarationError as error:
+        raise SettingsError(str(error)) from error
+    return {connector.source for connector in found.values()}
 
 
 def _run_on_server(airflow: Airflow, sources: list[str], runs: DagRuns, progress: Callable[[Progress], None]) -> None:
@@ -278,9 +293,10 @@ def _serve(requests: Iterable[str], reporter: _Reporter, data: Path) -> None:
 
 def _empty_inbox(dag: Any, groups: int, reporter: _Reporter, inbox: Path) -> None:
     # A run leaves files behind when a group before them broke; then nothing moves and another round would not help.
-    for _ in range(MOST_ROUNDS):
+    for turn in range(MOST_ROUNDS):
         before = _list_names(inbox)
-        if not before or _run_dag(dag, reporter, {"groups": groups}) != "success" or _list_names(inbox) == before:
+        is_fetching = turn == 0 and dag.has_task("fetch")
+        if not (before or is_fetching) or _run_dag(dag, reporter, {"groups": groups}) != "success" or _list_names(inbox) == before:
             return
 
 

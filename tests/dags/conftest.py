@@ -33,6 +33,23 @@ if words[0] == "release":
     print((data / "release.json").read_text())
     sys.exit(int((data / "release.code").read_text()))
 inbox = data / "inbox" / words[words.index("--source") + 1]
+if words[0] == "fetch":
+    remote = json.loads((data / "remote.json").read_text())
+    if "--list" in words:
+        print(json.dumps([{{"connector": "c", "credential": remote["credential"]}}]))
+        sys.exit(0)
+    with (data / "credentials.jsonl").open("a") as seen:
+        seen.write(json.dumps({{name: text for name, text in os.environ.items() if name.startswith("AIRFLOW_CONN_")}}) + "\\n")
+    if remote["code"] not in (0, 3):
+        sys.exit(remote["code"])
+    inbox.mkdir(parents=True, exist_ok=True)
+    for name, content in remote["files"].items():
+        (inbox / name).write_text(content)
+    (data / "remote.json").write_text(json.dumps(remote | {{"files": {{}}}}))
+    faults = [{{"code": "web_page", "message_zh": "网页", "message_en": "a web page"}}] if remote["code"] == 3 else []
+    files = [{{"file": name}} for name in remote["files"]]
+    print(json.dumps([{{"connector": "c", "source": inbox.name, "outcome": "fetched", "files": files, "faults": faults}}]))
+    sys.exit(remote["code"])
 if "--list" in words:
     if "unlistable" in os.listdir(inbox):
         sys.exit(1)
@@ -93,6 +110,13 @@ def put_files(data: Path, source: str, contents: dict[str, str], inbox: str = "i
         (folder / name).write_text(content, encoding="utf-8")
 
 
+def connect(data: Path, source: str, code: int = 0, files: dict[str, str] | None = None, credential: str | None = None) -> None:
+    """Declare a connector of the source; what the stand-in's `fetch` brings, and how it ends."""
+    (data / "connectors").mkdir(exist_ok=True)
+    (data / "connectors" / "c.yaml").write_text(f"kind: folder\nsource: {source}\npath: /srv/x\n", encoding="utf-8")
+    (data / "remote.json").write_text(json.dumps({"code": code, "files": files or {}, "credential": credential}), encoding="utf-8")
+
+
 def read_calls(data: Path) -> list[list[str]]:
     """The commands the tasks ran, in order, without the program's name."""
     return [json.loads(line) for line in (data / "calls.jsonl").read_text(encoding="utf-8").splitlines()]
@@ -113,12 +137,13 @@ json.dump({"errors": bag.import_errors, "dags": {name: {
 
 
 @pytest.fixture(scope="session")
-def describe_dags(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Path | None], dict[str, Any]]:
-    """A function: the DAGs that Airflow finds, with the sources of a folder (None: the project's own)."""
+def describe_dags(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., dict[str, Any]]:
+    """A function: the DAGs that Airflow finds, with the sources of a folder (None: the project's own) and the connectors of another."""
 
-    def describe(sources: Path | None) -> dict[str, Any]:
+    def describe(sources: Path | None, connectors: Path | None = None) -> dict[str, Any]:
         home = tmp_path_factory.mktemp("home")
         environment = os.environ | {"AIRFLOW_HOME": str(home)} | ({"TANLIAN_SOURCES": str(sources)} if sources else {})
+        environment["TANLIAN_CONNECTORS"] = str(connectors or home / "none")
         out = home / "dags.json"
         subprocess.run([sys.executable, "-c", DESCRIBE, ROOT / "dags", out], env=environment, check=True, capture_output=True)
         found: dict[str, Any] = json.loads(out.read_text(encoding="utf-8"))

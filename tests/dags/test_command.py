@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+import json
+import os
 import stat
 import sys
 from pathlib import Path
 
 import pytest
 from airflow.sdk.exceptions import AirflowException, AirflowFailException
-from command import DataRefused, find_deliveries, group_deliveries, land_deliveries, may_have_landed, publish_release, run_command
+from command import (
+    DataRefused,
+    fetch_files,
+    find_deliveries,
+    group_deliveries,
+    land_deliveries,
+    may_have_landed,
+    publish_release,
+    run_command,
+)
 
-from .conftest import put_files, refuse_release
+from .conftest import connect, put_files, read_calls, refuse_release
 
 
 @pytest.fixture
@@ -99,3 +110,31 @@ def test_something_landed_unless_every_group_says_no() -> None:
     assert not may_have_landed([[none], [none]], 2)
     assert may_have_landed([[none], None], 2)
     assert may_have_landed([[none]], 2)
+
+
+def test_credentials_go_to_the_command_by_its_environment_alone(data: Path, caplog: pytest.LogCaptureFixture) -> None:
+    connect(data, "enterprise", files={"1.csv": "good"}, credential="steel_pcf")
+    secret = '{"login": "a", "password": "s3cret-Zq8"}'
+    with caplog.at_level("DEBUG"):
+        assert fetch_files("enterprise", {"steel_pcf": secret}.get) == ["1.csv"]
+    assert json.loads((data / "credentials.jsonl").read_text(encoding="utf-8")) == {"AIRFLOW_CONN_STEEL_PCF": secret}
+    assert read_calls(data) == [["fetch", "--source", "enterprise", "--list"], ["fetch", "--source", "enterprise", "--due"]]
+    assert "s3cret" not in caplog.text
+    assert not any("AIRFLOW_CONN" in name for name in os.environ)
+
+
+def test_a_connection_that_airflow_does_not_know_is_left_to_the_command(data: Path) -> None:
+    connect(data, "enterprise", credential="nobodys")
+    assert fetch_files("enterprise", lambda name: None) == []
+    assert json.loads((data / "credentials.jsonl").read_text(encoding="utf-8")) == {}
+
+
+def test_a_pull_that_was_refused_is_final_and_one_without_answer_is_tried_again(data: Path) -> None:
+    connect(data, "enterprise", code=3)
+    with pytest.raises(DataRefused) as caught:
+        fetch_files("enterprise")
+    assert all(part in str(caught.value) for part in ("enterprise", "web_page", "网页", "a web page"))
+    connect(data, "enterprise", code=1)
+    with pytest.raises(AirflowException) as broken:
+        fetch_files("enterprise")
+    assert not isinstance(broken.value, AirflowFailException)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 SOURCES = Path(__file__).resolve().parents[2] / "ingest" / "sources"
-Describe = Callable[[Path | None], dict[str, Any]]
+Describe = Callable[..., dict[str, Any]]
 
 
 @pytest.fixture(scope="module")
@@ -61,3 +61,15 @@ def test_a_new_folder_is_a_new_dag(describe_dags: Describe, tmp_path: Path) -> N
     assert found["errors"] == {}
     assert set(found["dags"]) == {"land_old_source", "land_new_source", "build_release"}
     assert found["dags"]["build_release"]["assets"] == ["tanlian://landing/new_source", "tanlian://landing/old_source"]
+
+
+def test_a_source_with_a_connector_fetches_first(describe_dags: Describe, tmp_path: Path) -> None:
+    for name in ("fed", "not_fed"):
+        (tmp_path / "sources" / name).mkdir(parents=True)
+        (tmp_path / "sources" / name / "contract.yaml").write_text("id: x", encoding="utf-8")
+    (tmp_path / "connectors").mkdir()
+    (tmp_path / "connectors" / "one.yaml").write_text("kind: feed\nsource: fed\nurls: [", encoding="utf-8")
+    found = describe_dags(tmp_path / "sources", tmp_path / "connectors")
+    assert found["errors"] == {}
+    assert set(found["dags"]["land_fed"]["tasks"]) == {"fetch", "confirm_fetch", "find", "land", "announce", "confirm"}
+    assert set(found["dags"]["land_not_fed"]["tasks"]) == {"find", "land", "announce", "confirm"}

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from warehouse.airflow_home import AirflowError
-from warehouse.dag_run import DagRuns, Progress, run_dags
+from warehouse.dag_run import DagRunner, DagRuns, Progress, run_dags
 
-from .conftest import put_files, read_calls, refuse_release
+from .conftest import connect, put_files, read_calls, refuse_release
 
 
 def run(data: Path, *sources: str, groups: int = 1) -> tuple[DagRuns, list[Progress]]:
@@ -85,6 +85,35 @@ def test_groups_keep_the_order_whatever_order_their_tasks_run_in(data: Path) -> 
 
     assert (runs.release, runs.exit_code) == ("refused", 1)
     assert "marts.footprint" in runs.refused[-1]
+
+
+def test_what_connectors_bring_lands_and_a_failed_fetch_stops_no_landing(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AIRFLOW_CONN_STEEL_PCF", "http://client:s3cret@")
+    connect(data, "enterprise", files={"1.csv": "good", "2.csv": "good"}, credential="steel_pcf")
+    with DagRunner(data) as runner:
+        seen: list[Progress] = []
+        runs = runner.run(["market_quote", "enterprise"], seen.append)
+        assert "land_market_quote" not in runs.states
+        assert runs.states["land_enterprise"] == "success"
+        assert list_landed(data, "enterprise") == ["1.csv", "2.csv"]
+        ended = [task for task, _, state in list_states(seen, "land_enterprise") if state == "success"]
+        assert ended.index("fetch") < ended.index("find") < ended.index("land")
+        [handed] = (data / "credentials.jsonl").read_text(encoding="utf-8").splitlines()
+        assert "s3cret" in handed
+
+        connect(data, "enterprise", code=3)
+        put_files(data, "enterprise", {"3.csv": "good"})
+        runs = runner.run(["market_quote", "enterprise"], seen.append)
+        assert runs.states["land_enterprise"] == "failed"
+        assert list_landed(data, "enterprise") == ["1.csv", "2.csv", "3.csv"]
+        assert ("fetch", -1, "failed") in list_states(seen, "land_enterprise")
+        assert "web_page" in runs.refused[0]
+
+        seen.clear()
+        connect(data, "enterprise")
+        runs = runner.run(["market_quote", "enterprise"], seen.append)
+        assert runs.states["land_enterprise"] == "success" and ("land", 0, "success") not in list_states(seen, "land_enterprise")
+    assert "s3cret" not in (data / "airflow" / "logs" / "run.log").read_text(encoding="utf-8", errors="replace")
 
 
 @pytest.mark.parametrize(

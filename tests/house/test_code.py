@@ -19,8 +19,14 @@ ENVIRONMENT: dict[str, tuple[set[str], str]] = {
     "warehouse/build.py": ({"*"}, "dbt is a child process and reads its paths from the environment"),
     "warehouse/airflow_home.py": ({"*", "PATH", "TANLIAN_AIRFLOW_DB"}, "makes the environment of Airflow's processes"),
     "warehouse/dag_run.py": ({"TANLIAN_DATA"}, "runs as Airflow's child and is told its data directory that way"),
-    "dags/command.py": ({"TANLIAN_COMMAND"}, "lives in Airflow's process, which imports nothing of the pipeline"),
-    "dags/sources.py": ({"TANLIAN_SOURCES"}, "lives in Airflow's process, which imports nothing of the pipeline"),
+    "dags/command.py": (
+        {"*", "TANLIAN_COMMAND"},
+        "hands secrets to a command by its environment; lives in Airflow's process, which imports nothing of the pipeline",
+    ),
+    "dags/sources.py": (
+        {"TANLIAN_SOURCES", "TANLIAN_CONNECTORS", "TANLIAN_DATA"},
+        "lives in Airflow's process, which imports nothing of the pipeline",
+    ),
     "dashboards/server.py": ({"*"}, "makes the environment of Superset's processes"),
     "dashboards/superset/superset_config.py": ({"TANLIAN_SUPERSET_HOME", "TANLIAN_LANG"}, "read by Superset, in an environment of its own"),
     "dashboards/superset/prepare_metadata.py": (
