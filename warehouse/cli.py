@@ -12,6 +12,7 @@ from types import TracebackType
 from typing import Annotated, Any
 
 import typer
+
 from dashboards.errors import DashboardError
 from ingest.contract import ContractError, read_contracts
 from ingest.reference import ReferenceError

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import datetime
 from typing import Any
 
@@ -53,6 +54,36 @@ def _sources(ledger: Ledger, as_of: datetime) -> str:
     return " union all ".join(rows)
 
 
+_WAIVER_COLUMNS = (
+    "waiver", "source", "key", "rule", "reason_zh", "reason_en", "author", "reviewer", "expires_on", "citation", "file", "row_number", "landed_at",
+)  # fmt: skip
+
+
+def used_waivers(ledger: Ledger, as_of: datetime) -> list[dict[str, Any]]:
+    """Every waiver by which a row had landed until an instant, as it was when it was used."""
+    return [
+        row["waiver"]
+        | {"key": json.dumps(row["waiver"]["key"], ensure_ascii=False, sort_keys=True)}
+        | {"file": row["file"], "row_number": row["row_number"], "landed_at": row["landed_at"]}
+        for row in ledger.waived_rows(as_of)
+    ]
+
+
+def _waivers(waivers: list[dict[str, Any]]) -> str:
+    types = dict.fromkeys(_WAIVER_COLUMNS, "varchar") | {"expires_on": "date", "row_number": "integer", "landed_at": "timestamp"}
+    if not waivers:
+        return "select " + ", ".join(f"cast(null as {kind}) as {name}" for name, kind in types.items()) + " where false"
+    return " union all ".join(
+        "select " + ", ".join(f"cast({_text(waiver[name])} as {kind}) as {name}" for name, kind in types.items()) for waiver in waivers
+    )
+
+
 def own_tables(settings: Settings, ledger: Ledger, manifest: dict[str, Any], as_of: datetime) -> dict[str, str]:
-    """The tables a release adds to its marts, as SQL: `release__summary` (one row) and `release__sources` (one row per contract)."""
-    return {"release__summary": _summary(settings, manifest), "release__sources": _sources(ledger, as_of)}
+    """The tables a release adds to its marts, as SQL: `release__summary` (one row), `release__sources` (one row per contract) and
+    `release__waivers` (one row per row and rule that a reviewed waiver let through).
+    """
+    return {
+        "release__summary": _summary(settings, manifest),
+        "release__sources": _sources(ledger, as_of),
+        "release__waivers": _waivers(manifest["waivers"]),
+    }

@@ -25,7 +25,7 @@ from ingest.delivery import sync_folder
 from ingest.reference import ReferenceLists
 from warehouse.audience import read_audiences, write_audience_file
 from warehouse.build import PROJECT, Build, BuildRefused, build
-from warehouse.facts import own_tables
+from warehouse.facts import own_tables, used_waivers
 from warehouse.ledger import Ledger
 from warehouse.settings import ROOT, Settings, china_day, utc_now
 
@@ -245,7 +245,7 @@ def _publish(
         "content_hash": content,
         "marts": marts,
         "gates": gates,
-        "waivers": [],
+        "waivers": used_waivers(ledger, made.as_of),
         "audiences": [audience.name for audience in read_audiences()],
         "deliveries": inputs,
     }
