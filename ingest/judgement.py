@@ -109,7 +109,8 @@ def judge(
     listed = ", ".join(f"'{code}'" for code in waiting) or "''"
     # A row that repeats a refused row of its own delivery is refused for the same reasons, not called a duplicate of nothing.
     inherited = con.execute(
-        f"select p._record, f.code, f.column_name, f.value from repeats p join all_faults f on f._record = p.first_record where f.code not in ({listed})"
+        f"select p._record, f.code, f.column_name, f.value from repeats p join all_faults f on f._record = p.first_record where f.code not in ({listed}) "
+        "and not exists (select 1 from all_faults own where own._record = p._record and own.code = f.code)"
     ).to_arrow_table()
     faults = _fault_table([faults, inherited])
     con.register("all_faults", faults)
