@@ -34,6 +34,11 @@ from ingest.values import type_rows
 from ingest.waivers import WAIVED_CODES, Waiver, held_faults, hold_waived, match_waivers, relax, store_waived_cells, waived_codes
 
 SHOWN_FAULTS = 50
+# A quarantined row's reasons, over faults `f` and their texts `m`.
+REASONS = (
+    "list({'code': f.code, 'column_name': f.column_name, 'value': f.value, 'message_zh': m.message_zh, 'message_en': m.message_en, "
+    "'reason_zh': m.reason_zh, 'reason_en': m.reason_en} order by f.code, f.column_name)"
+)
 _MOST_STRETCHES = 1000
 
 
@@ -144,11 +149,10 @@ def _quarantine_table(
     con.register("messages", messages_table(contract, pairs))
     con.register("all_faults", judgement.faults)
     return con.execute(
-        """
+        f"""
         select ? as _delivery_id, ? as _source_file, cast(? as timestamp) as _received_at, cast(? as bigint) as _sequence,
             k._row_number, k._record, v.verdict, k.row, k.typed,
-            list({'code': f.code, 'column_name': f.column_name, 'value': f.value, 'message_zh': m.message_zh, 'message_en': m.message_en,
-                'reason_zh': m.reason_zh, 'reason_en': m.reason_en} order by f.code, f.column_name) as reasons
+            {REASONS} as reasons
         from kept k
         join verdict_rows v on v._record = k._record
         join all_faults f on f._record = k._record
@@ -284,6 +288,7 @@ def _written(
         unknown_columns=[header for header in mapped.unknown.values() if header],
         file_rows=raw.row_count,
         repeats=_write(full.take(repeated), work / "repeats.parquet") if keep_repeats and len(repeated) else None,
+        waived=_waived_rows(judgement, mapped.row_numbers),
         contract=contract,
         not_data=mapped.not_data,
     )
