@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -124,3 +125,39 @@ def test_a_bad_row_holds_no_place_for_its_key(make_shelf: MakeShelf) -> None:
     prepared = shelf.deliver("paper", "paper_id,revision,said\n1,1,\x01\n1,1,甲\n1,x,甲\n".encode())
     assert pq.read_table(prepared.verdicts)["verdict"].to_pylist() == ["quarantined", "accepted", "quarantined"]
     assert prepared.fault_counts == {"control_character": 1, "type": 1}
+
+
+def make_withdrawable(history: History) -> Contract:
+    plain = make_contract(history)
+    return replace(plain, columns=(*plain.columns, Column("is_withdrawn", "boolean", TEXT, TEXT)), withdrawn_column="is_withdrawn")
+
+
+def withdrawable(*rows: tuple[int, int, str, str]) -> bytes:
+    return ("paper_id,revision,said,is_withdrawn\n" + "".join(",".join(map(str, row)) + "\n" for row in rows)).encode()
+
+
+@pytest.mark.parametrize("history", KINDS)
+def test_a_withdrawal_conflicts_with_nothing_and_hides_no_conflict(make_shelf: MakeShelf, history: History) -> None:
+    shelf = make_shelf({"paper": make_withdrawable(history)})
+
+    def verdicts(*rows: tuple[int, int, str, str]) -> list[str]:
+        found: list[str] = pq.read_table(shelf.deliver("paper", withdrawable(*rows)).verdicts)["verdict"].to_pylist()
+        return found
+
+    accepted_again = "accepted" if history == "restated" else "quarantined"
+    assert verdicts((1, 1, "甲", ""), (2, 1, "甲", "")) == ["accepted", "accepted"]
+    assert verdicts((1, 1, "乙", "true")) == ["accepted"], "whatever else it says"
+    assert verdicts((1, 1, "乙", "true"), (1, 1, "甲", ""), (1, 1, "甲", "false")) == ["duplicate"] * 3, (
+        "saying nothing and saying no are one"
+    )
+    assert verdicts((1, 1, "丙", "true"), (1, 1, "丙", "")) == ["accepted", accepted_again]
+    assert verdicts((3, 1, "甲", "true"), (3, 1, "甲", ""), (3, 1, "乙", "")) == ["accepted", "accepted", "quarantined"]
+    assert verdicts((4, 1, "甲", ""), (4, 1, "乙", "true"), (4, 1, "丙", "true")) == ["accepted"] * 3
+
+
+def test_what_landed_before_a_column_was_added_is_still_known(make_shelf: MakeShelf) -> None:
+    shelf = make_shelf({"paper": make_contract("revisioned")})
+    assert verdict_of(shelf, (1, 1, "甲")) == ["accepted"]
+    shelf.contracts = {"paper": make_withdrawable("revisioned")}
+    assert verdict_of(shelf, (1, 1, "甲"), (2, 1, "甲")) == ["duplicate", "accepted"]
+    assert pq.read_table(shelf.deliver("paper", withdrawable((1, 1, "甲", "true"))).verdicts)["verdict"].to_pylist() == ["accepted"]
