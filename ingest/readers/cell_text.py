@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Sequence
 from datetime import date, datetime, time, timedelta
 from typing import Any
@@ -91,9 +92,10 @@ def write_column(values: Sequence[Any]) -> pa.Array:
     Raises:
         UnicodeEncodeError: a text that is none, with half of a surrogate pair.
     """
+    if type(values[0]) is str:
+        with contextlib.suppress(pa.ArrowTypeError):  # most columns are text throughout
+            return pa.array(values, pa.string())
     kinds = set(map(type, values))
-    if kinds == {str}:
-        return pa.array(values, pa.string())
     if kinds == {date}:
         return pa.array(values, pa.date32()).cast(pa.string())
     if kinds <= {float, int}:

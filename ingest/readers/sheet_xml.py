@@ -17,6 +17,7 @@ from ingest.readers.archive import unsafe
 
 LARGEST_AREA = 20_000_000  # cells of the rectangle around everything, for a sheet that fills little of it
 _SPARSE = 50
+_LARGE = 4 << 20
 _ROW = re.compile(rb"<(?:\w+:)?row\b([^>]*)>")
 _ROW_NUMBER = re.compile(rb"""\br\s*=\s*["'](\d{1,10})["']""")
 _PLAIN_ROW = re.compile(rb'<row r="(\d{1,10})"')
@@ -66,13 +67,16 @@ def _tallest(xml: bytes, plain: bool) -> tuple[int, int]:
     return max(numbers, default=0), len(numbers)
 
 
-def check_extent(xml: bytes) -> None:
+def check_extent(xml: bytes, plain: bool) -> None:
     """Refuse a sheet whose few cells lie so far apart that the rectangle around them would fill the memory.
+
+    A large sheet is not searched: its rectangle is held by the limit on memory, which ends in a refusal as well.
 
     Raises:
         FileRefused: `unsafe`.
     """
-    plain = is_plain(xml)
+    if len(xml) > _LARGE:
+        return
     tallest, count = _tallest(xml, plain)
     is_far = (_PLAIN_FAR_COLUMN if plain else _FAR_COLUMN).search(xml) is not None
     if tallest <= 2 * count + 10_000 and not is_far:
@@ -118,22 +122,22 @@ def _lost_text(cell: ElementTree.Element) -> str | None:
     return None
 
 
-def _has_doubtful_cells(xml: bytes) -> bool:
+def _has_doubtful_cells(xml: bytes, plain: bool) -> bool:
     """Whether any formula stands without a value, or any error; yes where a search of the bytes could miss one."""
-    if not is_plain(xml):
+    if not plain:
         return True
     if (b'"e"' in xml or b"'e'" in xml) and _ERROR.search(xml):
         return True
     return b"<f" in xml and len(_FORMULA.findall(xml)) != len(_COMPUTED.findall(xml))
 
 
-def find_lost_cells(xml: bytes) -> dict[tuple[int, int], str]:
+def find_lost_cells(xml: bytes, plain: bool) -> dict[tuple[int, int], str]:
     """Row and column (from 0) -> text, of the cells that hold an error or a formula without a stored result.
 
     Raises:
         FileRefused: `unreadable` where the XML is broken, or such a cell does not say where it stands.
     """
-    if not _has_doubtful_cells(xml):
+    if not _has_doubtful_cells(xml, plain):
         return {}
     found = {}
     for cell in _cells(xml):
@@ -172,8 +176,16 @@ def _cells(xml: bytes) -> list[ElementTree.Element]:
     return found
 
 
-def count_marked_rows(xml: bytes) -> int:
-    """Rows in which a value's mark stands: quick, right for what common programs write, and independent of the cell reader."""
+def agrees_on_rows(xml: bytes, filled: int, plain: bool) -> bool:
+    """Whether a count that shares nothing with the cell reader finds no more rows with a value than it: rows at all, rows in which a
+    value's mark stands, then cell by cell, each only where the quicker one does not agree.
+    """
+    if plain and (xml.count(b"<row ") == filled or _count_marked_rows(xml) == filled):
+        return True
+    return count_rows(xml) <= filled
+
+
+def _count_marked_rows(xml: bytes) -> int:
     parts = xml.split(b"<row ")[1:]
     return sum(b"<v>" in part or b"<is>" in part or b"<f>" in part for part in parts)
 

@@ -20,7 +20,7 @@ from ingest.readers.cell_text import write_cell, write_column
 from ingest.readers.delimited import no_data_rows
 from ingest.readers.limits import check_columns
 from ingest.readers.package import Sheet, read_package
-from ingest.readers.sheet_xml import check_extent, count_marked_rows, count_rows, find_lost_cells, find_merged, has_repeated_cell
+from ingest.readers.sheet_xml import agrees_on_rows, check_extent, find_lost_cells, find_merged, has_repeated_cell, is_plain
 
 MOST_TITLES = 5
 
@@ -104,9 +104,9 @@ def _check_merged(xml: bytes, header: int) -> None:
         )
 
 
-def _check_count(xml: bytes, filled: int, cells: int) -> None:
+def _check_count(xml: bytes, filled: int, cells: int, plain: bool) -> None:
     """Count rows and cells a second time, by the XML: quickly, and where that disagrees, thoroughly."""
-    if count_marked_rows(xml) != filled and count_rows(xml) > filled:
+    if not agrees_on_rows(xml, filled, plain):
         raise unreadable(
             f"两种方式数出的行数不一致（读到 {filled} 行）：工作表内有重号的行。",
             f"Two ways of counting disagree on the rows ({filled} were read): rows of the sheet share a number.",
@@ -126,9 +126,10 @@ def read(data: bytes, wanted: tuple[str, ...] = ()) -> RawTable:
         FileRefused: `unreadable`, `unsafe` or `no_data_rows`.
     """
     sheet = choose_sheet(read_package(data), wanted)
-    check_extent(sheet.xml)
+    plain = is_plain(sheet.xml)
+    check_extent(sheet.xml, plain)
     rows = _read_rows(data, sheet)
-    _put_back(rows, find_lost_cells(sheet.xml))
+    _put_back(rows, find_lost_cells(sheet.xml, plain))
     filled = [len(row) - row.count("") for row in rows]
     places = [place for place, count in enumerate(filled) if count]
     if not places:
@@ -143,7 +144,7 @@ def read(data: bytes, wanted: tuple[str, ...] = ()) -> RawTable:
     if first:
         notes["title"] = " / ".join(write_cell(next(cell for cell in rows[place] if cell != ""))[:100] for place in places[:first])
     table = _table(rows, header, below, notes)
-    _check_count(sheet.xml, len(places), sum(filled))
+    _check_count(sheet.xml, len(places), sum(filled), plain)
     return table
 
 
