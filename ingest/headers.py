@@ -67,7 +67,7 @@ def match_headers(contract: Contract, headers: list[str]) -> Headers:
     for position, header in enumerate(headers):
         key = fold_header(header)
         if key and key in seen:
-            raise _repeated(header)
+            raise header_repeated(header)
         seen[key] = header
         column = names.get(key)
         if column is None:
@@ -80,7 +80,7 @@ def match_headers(contract: Contract, headers: list[str]) -> Headers:
         if column is None:
             unknown[position] = header or f"column_{position + 1}"
         elif column in columns:
-            raise _repeated(header)
+            raise header_repeated(header)
         else:
             columns[column] = position
     missing = [name for name in contract.required_names if name not in columns]
@@ -96,7 +96,7 @@ def match_headers(contract: Contract, headers: list[str]) -> Headers:
     return Headers(columns, unknown, {kind: count for kind, count in folded.items() if count})
 
 
-def _repeated(header: str) -> FileRefused:
+def header_repeated(header: str) -> FileRefused:
     shown = header.strip()[:60]
     return FileRefused(
         "header_repeated",

@@ -57,7 +57,7 @@ def map_cells(con: duckdb.DuckDBPyConnection, contract: Contract, raw: RawTable,
     """Bring a file's cells under the contract's columns.
 
     Raises:
-        FileRefused: `header_repeated`, `column_missing`, `layout_unknown`, `layout_refused`, `layout_failed` or `no_data_rows`.
+        FileRefused: `header_repeated`, `column_missing`, `layout_unknown`, `layout_refused`, `layout_failed`, `table_key_repeated`, `no_data_rows`.
     """
     layout = choose_layout(contract, raw, layout_name)
     if layout is not None:
@@ -147,7 +147,7 @@ def _check_key(con: duckdb.DuckDBPyConnection, table: TableForm) -> None:
     if found:
         key = ", ".join(str(value)[:60] for value in found)
         raise FileRefused(
-            "header_repeated",
+            "table_key_repeated",
             Message(
                 f"表 {table.name} 中 {key} 出现了两次，各表无法对应。",
                 f"{key} stands twice in the table {table.name}: the tables cannot be matched.",
@@ -172,6 +172,8 @@ def _register_tables(con: duckdb.DuckDBPyConnection, layout: Layout, raw: RawTab
 
 def _spread(con: duckdb.DuckDBPyConnection, layout: Layout) -> None:
     """Table `spread`: every row that may become records, with the layout's expressions and, where it is no data, the kind."""
+    for signature, expression in layout.macros.items():
+        con.execute(f"create or replace temp macro {signature} as ({expression})")
     # One select per expression: an alias of the same select cannot be used inside a subquery.
     lets = f"select * from {layout.relation}"
     for name, expression in layout.let.items():

@@ -11,6 +11,7 @@ one sentence that says so.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
@@ -21,13 +22,13 @@ import yaml
 
 from ingest.contract import Contract, Message
 from ingest.faults import FileRefused
-from ingest.headers import fold_header, has_own_form, simplify_header
+from ingest.headers import fold_header, has_own_form, header_repeated, simplify_header
 from ingest.readers import RawTable
 from ingest.readers.bundle import TABLE_COLUMN
 
 _KEYS = {
     "layout", "source", "version", "title", "publisher", "citation", "notes", "match", "tables", "from", "unpivot",
-    "not_data", "tolerance", "let", "constants", "records", "maps", "refuse", "absent",
+    "not_data", "tolerance", "let", "constants", "records", "maps", "refuse", "absent", "macros",
 }  # fmt: skip
 _MATCH_KEYS = {"headers", "any", "needs", "optional", "exact"}
 _TABLE_KEYS = {"file", "headers", "optional", "unpivot", "key", "joined"}
@@ -119,6 +120,7 @@ class Layout:
     relation: str = "file_cells"
     not_data: tuple[NotData, ...] = ()
     tolerance: Tolerance | None = None
+    macros: Mapping[str, str] = field(default_factory=dict)  # `name(cell)`: what several expressions do alike
     let: Mapping[str, Any] = field(default_factory=dict)
     constants: Mapping[str, str] = field(default_factory=dict)
     records: tuple[dict[str, Any], ...] = ()
@@ -204,6 +206,7 @@ def read_layout(path: Path) -> Layout:
         relation=document.get("from", "file_cells"),
         not_data=tuple(NotData(item["kind"], item["when"], Message(item["zh"], item["en"])) for item in document.get("not_data", [])),
         tolerance=Tolerance(float(tolerance["share"]), Message(tolerance["zh"], tolerance["en"])) if tolerance else None,
+        macros=document.get("macros", {}),
         let=document.get("let", {}),
         constants={name: str(value) for name, value in document.get("constants", {}).items()},
         records=tuple(document.get("records", ())),
@@ -251,6 +254,15 @@ def choose_layout(contract: Contract, raw: RawTable, name: str | None) -> Layout
     return layout
 
 
+def _refuse_repeated(form: Form, headers: list[str]) -> None:
+    """Two headers that read as one name the layout uses: which is meant is unknown."""
+    counted = Counter(plain_header(header) for header in headers)
+    wanted = {plain_header(spelling) for spellings in form.spellings.values() for spelling in spellings}
+    repeated = [header for header in headers if counted[plain_header(header)] > 1 and plain_header(header) in wanted]
+    if repeated:
+        raise header_repeated(repeated[0])
+
+
 def _require_columns(layout: Layout, raw: RawTable) -> None:
     """A layout that was named, or recognised by some of its headers, needs all of them before a cell is read."""
     if layout.tables and TABLE_COLUMN in raw.headers:
@@ -259,6 +271,7 @@ def _require_columns(layout: Layout, raw: RawTable) -> None:
         missing = [table.name for table in layout.tables]
     else:
         form = layout.forms[0]
+        _refuse_repeated(form, raw.headers)
         places = form.places(raw.headers)
         missing = [header for header in (*form.headers, *form.needs) if header not in places]
         if form.unpivot and not form.unpivot.matching(raw.headers):
