@@ -13,7 +13,11 @@ _WORD = re.compile(r"[^\w.\-]+")
 
 
 def parts_of(url: str) -> SplitResult:
-    return urlsplit(url)
+    """The parts of an address; empty ones for what is none, so that it matches nothing that is asked of it."""
+    try:
+        return urlsplit(url)
+    except ValueError:
+        return SplitResult("", "", "", "", "")
 
 
 def origin_of(url: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from dataclasses import dataclass, field
 from typing import Any
@@ -26,6 +27,11 @@ class Credential:
         """What must stand nowhere: in no output, file or message. Longest first, since one may hold another."""
         values = {self.password, *self.extra.values()}
         return tuple(sorted((value for value in values if len(value) >= _SHORTEST_SECRET), key=len, reverse=True))
+
+    @property
+    def basic(self) -> str:
+        """The header of Basic authentication (RFC 7617)."""
+        return "Basic " + base64.b64encode(f"{self.login}:{self.password}".encode()).decode("ascii")
 
 
 def _unusable(name: str) -> ConnectorFault:

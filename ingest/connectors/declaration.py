@@ -104,6 +104,13 @@ class FolderConnector(_Listed):
             raise _Wrong("应为绝对路径", "expected an absolute path")
         return path
 
+    @pydantic.field_validator("credential")
+    @classmethod
+    def _check_credential(cls, credential: str | None) -> str | None:
+        if credential is not None:
+            raise _Wrong("本机文件夹不用凭据", "a folder of this machine takes no credential")
+        return credential
+
 
 class FilesystemConnector(_Listed):
     """Any place that fsspec reaches, and SFTP.
@@ -192,6 +199,12 @@ class FeedConnector(_Web):
         for url in urls:
             _check_web(url)
         return urls
+
+    @pydantic.model_validator(mode="after")
+    def _check_secrecy(self) -> FeedConnector:
+        if self.credential and not self.networks and not all(url.startswith("https://") for url in self.urls):
+            raise _Wrong("凭据只经 https 发送", "a credential is sent by https only")
+        return self
 
 
 class PactConnector(_Web):

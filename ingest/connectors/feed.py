@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from http import HTTPStatus
 from pathlib import Path
 from typing import IO
@@ -11,6 +12,7 @@ from urllib.parse import unquote
 import httpx
 
 from ingest.connectors.address import origin_of, parts_of
+from ingest.connectors.credential import Credential
 from ingest.connectors.deadline import Deadline, try_again
 from ingest.connectors.declaration import FeedConnector
 from ingest.connectors.faults import ConnectorFault, refused, too_large, unreachable
@@ -21,13 +23,20 @@ from ingest.connectors.web import get, open_client
 _RANGE = re.compile(r"bytes (\d+)-\d+/(\d+|\*)")
 
 
-def pull_feed(connector: FeedConnector, pull: Pull, deadline: Deadline) -> None:
-    """Fetch every address that has something new. One that fails stops no other."""
+def pull_feed(connector: FeedConnector, credential: Credential | None, pull: Pull, deadline: Deadline) -> None:
+    """Fetch every address that has something new. One that fails stops no other.
+
+    Args:
+        credential: login and password for Basic authentication, or a password alone, which is a bearer token.
+    """
+    identity = {}
+    if credential is not None:
+        identity = {"Authorization": credential.basic if credential.login else f"Bearer {credential.password}"}
     with open_client(connector) as client:
         for url in connector.urls:
             deadline.check()
             try:
-                _Download(connector, url, client, pull, deadline).run()
+                _Download(connector, url, client, identity, pull, deadline).run()
             except ConnectorFault as fault:
                 if fault.code == "out_of_time":
                     raise
@@ -37,10 +46,13 @@ def pull_feed(connector: FeedConnector, pull: Pull, deadline: Deadline) -> None:
 class _Download:
     """One address: its part file survives a cut, with the validator by which the rest may be asked for."""
 
-    def __init__(self, connector: FeedConnector, url: str, client: httpx.Client, pull: Pull, deadline: Deadline) -> None:
+    def __init__(
+        self, connector: FeedConnector, url: str, client: httpx.Client, identity: Mapping[str, str], pull: Pull, deadline: Deadline
+    ) -> None:
         self.connector = connector
         self.url = url
         self.client = client
+        self.identity = identity
         self.pull = pull
         self.deadline = deadline
         self.name = ""
@@ -62,7 +74,7 @@ class _Download:
     def _ask(self, part: Path | None) -> bool:
         """One request; whether there is something new, which then lies in the part as a whole."""
         headers, begun = self._conditions(part)
-        with get(self.client, self.url, self.deadline, headers) as response:
+        with get(self.client, self.url, self.deadline, {**headers, **self.identity}) as response:
             if response.status_code == HTTPStatus.NOT_MODIFIED:
                 return False
             if response.status_code == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:

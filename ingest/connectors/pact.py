@@ -24,7 +24,7 @@ from ingest.connectors.declaration import PactConnector
 from ingest.connectors.faults import ConnectorFault, broken, refused
 from ingest.connectors.memory import Brings
 from ingest.connectors.progress import Pull
-from ingest.connectors.web import fault_of, is_redirect, open_client, read_body, send
+from ingest.connectors.web import fault_of, is_redirect, join, open_client, read_body, send
 from ingest.faults import FileRefused
 from ingest.readers import strict_json
 
@@ -107,9 +107,8 @@ class PactHost:
         endpoint = self._token_endpoint()
         place = origin_of(endpoint)
         # RFC 6749, 2.3.1: identifier and secret are form-encoded before they are joined; plain ones are unchanged by it.
-        basic = httpx.BasicAuth(quote(self._credential.login, safe="-._~"), quote(self._credential.password, safe="-._~"))
-        authorization = next(basic.auth_flow(httpx.Request("POST", endpoint))).headers["Authorization"]
-        headers = {"Authorization": authorization, "Accept": "application/json"}
+        login, password = (quote(text, safe="-._~") for text in (self._credential.login, self._credential.password))
+        headers = {"Authorization": Credential(login, password).basic, "Accept": "application/json"}
         with send(self._client, "POST", endpoint, self.deadline, headers, {"grant_type": "client_credentials"}) as response:
             if response.status_code in (HTTPStatus.BAD_REQUEST, HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
                 raise refused("credential_refused", f"{place} 不接受凭据。", f"{place} does not accept the credential.")
@@ -192,7 +191,7 @@ def next_page(here: str, response: httpx.Response) -> str | None:
     link = response.links.get("next", {}).get("url")
     if not link:
         return None
-    target = str(httpx.URL(here).join(link))
+    target = join(here, link)
     if (parts_of(target).scheme, parts_of(target).netloc) != (parts_of(here).scheme, parts_of(here).netloc):
         elsewhere = f"{parts_of(target).scheme}://{parts_of(target).hostname or ''}"[:120]
         raise refused(

@@ -130,7 +130,7 @@ def _run(connector: Connector, credential: Credential | None, going: Pull, deadl
     if isinstance(connector, FolderConnector):
         pull_listed(connector, FolderStore(connector), going, deadline)
     elif isinstance(connector, FeedConnector):
-        pull_feed(connector, going, deadline)
+        pull_feed(connector, credential, going, deadline)
     elif isinstance(connector, PactConnector):
         pull_pact(connector, credential or Credential(), going, deadline)
     else:

@@ -48,7 +48,7 @@ def find_address(host: str, port: int, networks: tuple[str, ...]) -> str:
     """
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_ADDRCONFIG)
-    except (OSError, UnicodeError) as error:
+    except (OSError, UnicodeError, OverflowError) as error:
         raise unreachable(f"找不到主机 {host}。", f"There is no host {host}.") from error
     addresses = sorted({ipaddress.ip_address(str(item[4][0]).partition("%")[0]) for item in found}, key=lambda one: (one.version, int(one)))
     allowed = [address for address in addresses if may_reach(address, networks)]
@@ -136,13 +136,21 @@ def send(
         ) from error
 
 
+def join(url: str, link: str) -> str:
+    """A link of an answer as an address; empty for what is none."""
+    try:
+        return str(httpx.URL(url).join(link))
+    except (httpx.InvalidURL, ValueError):
+        return ""
+
+
 def follow(url: str, response: httpx.Response) -> str:
     """Where a redirect leads, which must be the same scheme.
 
     Raises:
         ConnectorFault: nowhere, or to another scheme.
     """
-    target = str(httpx.URL(url).join(response.headers.get("Location", "")))
+    target = join(url, response.headers.get("Location", ""))
     if parts_of(target).scheme != parts_of(url).scheme or not parts_of(target).hostname:
         raise refused(
             "redirect_refused",
@@ -158,9 +166,15 @@ def is_redirect(response: httpx.Response) -> bool:
 
 @contextmanager
 def get(client: httpx.Client, url: str, deadline: Deadline, headers: Mapping[str, str]) -> Iterator[httpx.Response]:
-    """GET with at most MOST_REDIRECTS redirects, none to another scheme; error statuses are faults, 304 and 416 are answers."""
+    """GET with at most MOST_REDIRECTS redirects, none to another scheme; error statuses are faults, 304 and 416 are answers.
+
+    A redirect to another host is asked without what identifies us.
+    """
+    first, asked = parts_of(url).netloc, dict(headers)
     for _ in range(MOST_REDIRECTS + 1):
-        with send(client, "GET", url, deadline, headers) as response:
+        if parts_of(url).netloc != first:
+            asked.pop("Authorization", None)
+        with send(client, "GET", url, deadline, asked) as response:
             if not is_redirect(response):
                 if response.status_code >= 400 and response.status_code != HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
                     raise fault_of(response)

@@ -78,6 +78,8 @@ def test_the_documented_declarations_are_read(tmp_path: Path) -> None:
         (FILES | {"options": {"secret": SECRET}}, "secret"),
         (FILES | {"options": {"client_kwargs": {"aws_session_token": SECRET}}}, "options"),
         (FOLDER | {"path": "relative"}, "path"),
+        (FOLDER | {"credential": "c"}, "credential"),
+        (FEED | {"urls": ["http://example.org/x"], "credential": "c"}, "https"),
         ("- a\n- list", "键"),
         ("a: [", "YAML"),
         ("!!python/object/apply:os.system [id]", "YAML"),

@@ -14,9 +14,10 @@ from fastapi import FastAPI, Request
 from fastapi.responses import Response, StreamingResponse
 
 from ingest.connectors.address import safe_name
+from ingest.connectors.credential import Credential
 from ingest.connectors.web import may_reach
 
-from .conftest import LOOPBACK, Room
+from .conftest import LOOPBACK, SECRET, Room
 
 Serve = Callable[[FastAPI], str]
 
@@ -212,6 +213,8 @@ def test_a_web_page_is_no_file(room: Room, site: Site, address: str) -> None:
     [
         ("ftp://127.0.0.1/x", "redirect_refused"),
         ("file:///etc/passwd", "redirect_refused"),
+        ("http://127.0.0.1:99999999/x", "unreachable"),
+        ("http:///x", "status"),
         ("https://127.0.0.1/x", "redirect_refused"),
         ("http://169.254.169.254/latest/meta-data", "address_refused"),
         ("http://10.0.0.1/x", "address_refused"),
@@ -232,6 +235,19 @@ def test_a_redirect_within_what_is_allowed_is_followed(room: Room, site: Site, a
     site.files["2026/today.csv"] = b"x"
     declare(room, f"{address}/latest.csv")
     assert room.pull("bulletin").outcome == "fetched"
+
+
+def test_a_credential_goes_to_its_host_and_to_no_other(room: Room, site: Site, address: str, serve: Serve) -> None:
+    elsewhere = Site(files={"y.csv": b"y"})
+    site.redirects = {"x.csv": f"{serve(elsewhere.make())}/y.csv", "w.csv": "/z.csv"}
+    site.files["z.csv"] = b"z"
+    for credential, header in ((Credential("me", SECRET), "Basic bWU6"), (Credential("", SECRET), f"Bearer {SECRET}")):
+        room.credentials["login"] = credential
+        declare(room, f"{address}/x.csv", f"{address}/w.csv", credential="login")
+        assert room.pull("bulletin").faults == ()
+        assert all(asked["authorization"].startswith(header) for asked in site.asked) and len(site.asked) == 3
+        assert not any("authorization" in asked for asked in elsewhere.asked) and elsewhere.asked
+        site.asked.clear()
 
 
 def test_this_machine_is_not_reached_unless_it_is_named(room: Room, site: Site, address: str) -> None:

@@ -191,7 +191,15 @@ def test_links_in_a_circle_or_without_end_are_stopped(open_host: Callable[..., H
 
 @pytest.mark.parametrize(
     "target",
-    ["http://169.254.169.254/latest", "https://127.0.0.1/x", "//evil.example/3/footprints", "file:///etc/passwd", "http://[::1]:1/"],
+    [
+        "http://169.254.169.254/latest",
+        "https://127.0.0.1/x",
+        "//evil.example/3/footprints",
+        "file:///etc/passwd",
+        "http://[::1]:1/",
+        "http://[bad/",
+        "http://a:99999999/x",
+    ],
 )
 def test_a_link_to_another_host_is_not_followed(target: str, open_host: Callable[..., Host], room: Room) -> None:
     host = open_host(2, page_size=1)
