@@ -1,7 +1,7 @@
 """What documents cannot say by themselves: their place in a chain of versions, and the product of the catalogue that they name.
 
 A chain is told by the ids of past versions. Its first id is the disclosure's number for good, and a place once taken keeps its number: what has
-landed decides before what arrives. Decision 0010 says why.
+landed decides before what arrives. Decision 0009 says why.
 """
 
 from __future__ import annotations
