@@ -86,7 +86,7 @@ def test_waived_row_lands_with_its_delivery_where_the_waiver_is_there_first(ware
     assert receipt["waived"] == [{"row_number": 2, "rule": "identifier_check", "waiver": "early"}]
     assert EARLY in stored(warehouse) and balance(warehouse) == [(2, 2, 0, 0)]
     assert [row["state"] for row in warehouse.ledger.closures()] == ["waived"]
-    warehouse.put("enterprise", "b.csv", [*companies(2, EARLY)])
+    warehouse.put("enterprise", "b.csv", [*companies(1, EARLY), companies(2)[1]])
     warehouse.intake.take_inbox()
     assert balance(warehouse)[1] == (3, 1, 2, 0), "the waived row delivered again is a duplicate"
 
