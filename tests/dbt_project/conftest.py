@@ -69,11 +69,18 @@ def create_world_landing(warehouse: Path, world: Path, shuffled: bool = False) -
             [str(world / "manifest.csv")],
         )
         for source, columns in read_source_columns().items():
-            connection.execute(select_landed(source, columns, shuffled), [str(world / "inbox" / source / "*.csv")])
+            files = str(world / "inbox" / source / "*.csv")
+            described = connection.execute(
+                "describe select * from read_csv(?, all_varchar = true, union_by_name = true)", [files]
+            ).fetchall()
+            connection.execute(select_landed(source, columns, {row[0] for row in described}, shuffled), [files])
 
 
-def select_landed(source: str, columns: dict[str, str], shuffled: bool) -> str:
-    """SQL that types one source's files; the instant of receipt is the sequence's second of the local day, in UTC."""
+def select_landed(source: str, columns: dict[str, str], sent: set[str], shuffled: bool) -> str:
+    """SQL that types one source's files; the instant of receipt is the sequence's second of the local day, in UTC.
+
+    A column that no file holds, which only an optional one may be, is null.
+    """
     lineage = {
         "_delivery_id": "received.file",
         "_row_number": "cast(received.row_number as integer)",
@@ -82,12 +89,13 @@ def select_landed(source: str, columns: dict[str, str], shuffled: bool) -> str:
         "_sequence": "manifest.sequence",
         "_extra": "cast(null as varchar)",
     }
-    typed = ", ".join(f"{lineage.get(name) or f'cast(received.{name} as {kind})'} as {name}" for name, kind in columns.items())
-    identity = ", ".join(f"received.{name}" for name in list_identity(read_contracts()[source]))
+    cells = {name: f"received.{name}" if name in sent else "null" for name in columns} | lineage
+    typed = ", ".join(f"cast({cells[name]} as {kind}) as {name}" for name, kind in columns.items())
+    identity = ", ".join(cells[name] for name in list_identity(read_contracts()[source]))
     order = "hash(received.file, received.row_number)" if shuffled else "manifest.sequence, received.row_number"
     return (
         f"create table landing.{source} as"
-        " with read as (select *, parse_filename(filename) as file from read_csv(?, all_varchar = true, filename = true)),"
+        " with read as (select *, parse_filename(filename) as file from read_csv(?, all_varchar = true, filename = true, union_by_name = true)),"
         " received as (select *, row_number() over (partition by file) as row_number from read)"
         f" select {typed} from received inner join manifest on received.file = manifest.file and manifest.source = '{source}'"
         f" qualify row_number() over (partition by {identity}"

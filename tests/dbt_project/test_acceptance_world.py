@@ -8,6 +8,8 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from ingest.contract import read_contracts
+
 ACCEPTANCE = Path(__file__).resolve().parents[3] / "shared" / "acceptance"
 MARTS = [
     "footprint__products",
@@ -139,3 +141,50 @@ def test_content_is_the_same_for_other_threads_and_another_order_of_rows(world_b
                 contents.append(connection.execute(f"select * from marts.{mart} order by all").fetchall())
         assert contents[0], mart
         assert contents[0] == contents[1], mart
+
+
+CONTRACTS = read_contracts()
+# The model that gives the row in force of each restated source.
+RESOLVED = {
+    "enterprise": "int_footprint__enterprises_resolved",
+    "ets_facility_year": "int_ets__facility_years_resolved",
+    "ccer_project": "int_ccer__projects_resolved",
+    "eia_project": "int_eia__projects_resolved",
+    "loan": "int_finance__loans_resolved",
+    "policy_task": "int_policy__tasks_resolved",
+}
+
+
+def name_staging(source: str) -> str:
+    return f"stg_{source[:-1]}ies" if source.endswith("y") else f"stg_{source}s"
+
+
+@pytest.mark.parametrize("source", CONTRACTS)
+def test_staging_keeps_every_landed_row_once(world_warehouse: Path, source: str) -> None:
+    with duckdb.connect(str(world_warehouse), read_only=True) as connection:
+        lost, added, rows = connection.execute(
+            f"select count(*) filter (s._delivery_id is null), count(*) filter (l._delivery_id is null), count(*) from landing.{source} as l"
+            f" full join staging.{name_staging(source)} as s using (_delivery_id, _row_number)"
+        ).fetchone() or (0, 0, 0)
+    assert rows > 0
+    assert (lost, added) == (0, 0)
+
+
+def test_every_restated_source_has_a_row_in_force() -> None:
+    assert set(RESOLVED) == {source for source, contract in CONTRACTS.items() if contract.history == "restated"}
+
+
+@pytest.mark.parametrize("source", RESOLVED)
+def test_newest_delivery_of_each_key_is_in_force(world_warehouse: Path, source: str) -> None:
+    """Told by another query: of each key the greatest place in the received order."""
+    key = ", ".join(CONTRACTS[source].key)
+    with duckdb.connect(str(world_warehouse), read_only=True) as connection:
+        newest = f"select {key}, max((_received_at, _sequence, _row_number)) as place from landing.{source} group by {key}"
+        expected = connection.execute(
+            f"select {key}, _delivery_id, _row_number from landing.{source} join ({newest}) using ({key})"
+            f" where place = (_received_at, _sequence, _row_number) order by all"
+        ).fetchall()
+        told = connection.execute(f"select {key}, _delivery_id, _row_number from intermediate.{RESOLVED[source]} order by all").fetchall()
+        restated = connection.execute(f"select count(*) from landing.{source}").fetchone()
+    assert told == expected
+    assert restated is not None and restated[0] >= len(expected) > 0
