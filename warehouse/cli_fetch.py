@@ -101,6 +101,8 @@ def _list(session: "Session", connectors: "list[Connector]") -> None:
                 "credential": connector.credential,
                 "every_minutes": connector.every_minutes,
                 "files": memory.file_count(connector.name),
+                "announced": len(memory.announced(connector.name)),
+                "given_up": memory.given_up(connector.name),
                 "last": (memory.last_pull(connector.name) or {}).get("ended_at"),
                 "outcome": (memory.last_pull(connector.name) or {}).get("outcome"),
             }

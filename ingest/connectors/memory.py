@@ -210,6 +210,11 @@ class Memory:
         query = "select item from announced where connector = ? and attempts < ? order by announced_at, item"
         return [row["item"] for row in self._rows(query, connector, MOST_ATTEMPTS)]
 
+    def given_up(self, connector: str) -> int:
+        """How many announced footprints were tried too often."""
+        query = "select count(*) as number from announced where connector = ? and attempts >= ?"
+        return int(self._rows(query, connector, MOST_ATTEMPTS)[0]["number"])
+
     def note_attempt(self, connector: str, item: str) -> None:
         with self.transaction():
             self._con.execute("update announced set attempts = attempts + 1 where connector = ? and item = ?", (connector, item))

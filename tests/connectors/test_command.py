@@ -27,7 +27,7 @@ from .pact_host import CLIENT, Host, error, footprint_3, make_host
 
 Tanlian = Callable[..., subprocess.CompletedProcess[str]]
 CONNECTION = json.dumps({"conn_type": "http", "login": CLIENT, "password": SECRET})
-QUOTES = Path(__file__).parents[2] / "ingest" / "sources" / "market_quote" / "fixtures" / "good" / "own_form.csv"
+FIXTURES = Path(__file__).parents[2] / "ingest" / "sources"
 
 
 @pytest.fixture
@@ -130,17 +130,24 @@ def test_secrets_stand_nowhere(
     assert find_secret(room, f"x {SECRET}") == [str(room.data / "planted"), f"x {SECRET}"]
 
 
-def test_a_file_that_was_fetched_lands_and_its_receipt_says_from_where(room: Room, tmp_path: Path, tanlian: Tanlian) -> None:
+def test_what_was_fetched_lands_and_its_receipt_says_from_where(
+    room: Room, host: Host, tmp_path: Path, tanlian: Tanlian, run_here: Callable[..., tuple[int, str]]
+) -> None:
     watched = tmp_path / "watched"
     watched.mkdir()
-    (watched / "行情=2026.csv").write_bytes(QUOTES.read_bytes())
+    (watched / "行情=2026.csv").write_bytes((FIXTURES / "market_quote/fixtures/good/own_form.csv").read_bytes())
     room.declare("exchange", kind="folder", source="market_quote", path=str(watched), settle_seconds=0)
-    assert tanlian(room.data, "fetch").returncode == 0
-    os.utime(next((room.data / "inbox" / "market_quote").iterdir()), (1_700_000_000, 1_700_000_000))
+    page = json.loads((FIXTURES / "product_footprint/fixtures/good/pact_v3_list.json").read_text(encoding="utf-8"))
+    host.footprints, host.page_size = page["data"], 1000
+    assert run_here("fetch")[0] == 0
+    for path in (room.data / "inbox").rglob("*.*"):
+        os.utime(path, (1_700_000_000, 1_700_000_000))
     done = tanlian(room.data, "--json", "land")
-    [receipt] = json.loads(done.stdout)
-    assert receipt["verdict"] == "accepted", receipt
-    origin = receipt["fetched_from"]
+    quotes, footprints = json.loads(done.stdout)
+    assert quotes["verdict"] == footprints["verdict"] == "accepted", done.stdout
+    assert footprints["counts"]["accepted"] == len(page["data"]) > 0
+    assert footprints["fetched_from"]["place"] == f"{host.address}/sub/3/footprints"
+    origin = quotes["fetched_from"]
     assert (origin["connector"], origin["place"], origin["original_name"]) == ("exchange", str(watched / "行情=2026.csv"), "行情=2026.csv")
 
 

@@ -132,6 +132,14 @@ def test_an_entered_file_that_is_gone_everywhere_is_fetched_again(room: Room, wa
     assert_each_once(room, watched, [])
 
 
+def test_an_entered_file_is_not_lost_when_the_remote_removes_it(room: Room, watched: Path) -> None:
+    os.waitpid(start(room, STEPS["entered, without its name"]), 0)
+    wanted = [path.read_bytes() for path in sorted(watched.iterdir())]
+    (watched / "1.csv").unlink()
+    assert room.pull("share").faults == ()
+    assert sorted(room.inbox()) == wanted and room.leftovers() == []
+
+
 def test_two_pulls_at_once_double_nothing(room: Room, watched: Path) -> None:
     children = [start(room) for _ in range(4)]
     assert {os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children} == {0}

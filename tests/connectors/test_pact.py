@@ -272,4 +272,8 @@ def test_what_was_announced_is_fetched_by_itself_and_once(open_host: Callable[..
     for _ in range(5):
         pulled = room.pull("steel")
     assert (pulled.faults, len(room.inbox())) == ((), 2)
+    assert (memory.announced("steel"), memory.given_up("steel")) == ([], 1)
+    # Announced again, it is worth trying again.
+    memory.announce("steel", "//owner", "2", [gone])
+    assert (memory.announced("steel"), memory.given_up("steel")) == ([gone], 0)
     memory.close()
