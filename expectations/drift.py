@@ -47,6 +47,7 @@ def check_newest(code: str, limits: Limits, day: str) -> Check:
 def check_scale(code: str, limits: Limits, key: Sequence[str], amount: str) -> Check:
     """The middle one of the ratios now to before, of what both deliveries have under one key: a slip of units moves all of them alike.
 
+    A warning wherever it is used: the delivery that corrects such a slip looks the same, and stopping it would make the wrong one last.
     A key that stands several times on a side (other months, other years) enters with its median. Amounts of zero say nothing of the scale.
     """
     ratio, at_least = limits.value(code, "ratio"), limits.value(code, "at_least")

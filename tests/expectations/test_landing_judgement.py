@@ -226,10 +226,15 @@ def test_gate_notices_each_judgement_that_is_taken_away(judge, monkeypatch, sour
     assert next(failure.observed for failure in result.failures if failure.check == "checks_missing") == code
 
 
-def test_a_slip_of_units_stops_a_delivery_and_a_single_odd_row_does_not(judge):
-    fault = FAULTS["loan"]["balances_rescaled"]
-    assert not judge("loan", fault, {"outstanding_cny": "({}) / 10000.0"}, 40).success
-    assert judge("loan", fault, {"outstanding_cny": "({}) * case when i < 19 then 10000 else 1 end"}, 40).success
+def test_a_slip_of_units_is_shown_and_its_correction_lands(judge):
+    """The first wrong delivery has nothing to be held against, so the right one after it must not be stopped; a few odd rows move no median."""
+    slip = {"outstanding_cny": "({}) / 10000.0"}
+    for fault, changes in ((Fault({}), slip), (Fault({}, before=slip), {})):
+        result = judge("loan", fault, changes, 40)
+        assert result.success
+        assert "balances_rescaled" in list_codes(result, "warning")
+    few = judge("loan", Fault({}), {"outstanding_cny": "({}) * case when i < 19 then 10000 else 1 end"}, 40)
+    assert "balances_rescaled" not in list_codes(few, "warning")
 
 
 def test_a_correction_of_a_known_period_loses_nobody(judge):
