@@ -30,7 +30,7 @@ from ingest.waivers import Waiver
 from warehouse.fetched import origin_of
 from warehouse.inbox import waiting_files
 from warehouse.ledger import Closure, Ledger
-from warehouse.quarantine import Arrival, find_settled, places_of, refused_rows_named, waived_of
+from warehouse.quarantine import Arrival, find_settled, places_of, reasons_after_waiting, refused_rows_named, waived_of
 from warehouse.repair.mark import returned_for
 from warehouse.repair.workbook import NoWorkbook, keep_workbook, make_workbook
 from warehouse.settings import Settings, UnknownSource, china_day, utc_now
@@ -379,6 +379,9 @@ class Intake:
             self._put(self._make(accepted, "settled"), path)
             landed = [(path, accepted.num_rows)]
         self._mark_settled(row, rows, outcome)
+        if refused:
+            told = reasons_after_waiting(contract, settled, self.settings.data / self._kept(row, "quarantine"))
+            self._put(self._make(told, "refused"), self._kept(row, "quarantine", f".refused_{row['waiting']:08d}"))
         rest = rows.filter(still)
         if rest.num_rows:
             self._put(self._make(rest, "waiting"), self._waiting_file(row, rest.num_rows))

@@ -18,7 +18,8 @@ import pyarrow.parquet as pq
 
 from ingest.contract import Contract
 from ingest.headers import match_headers
-from ingest.landing import Settled
+from ingest.landing import REASONS, Settled
+from ingest.messages import messages_table
 from ingest.waivers import CELL_FAULTS, WAIVED_CODES, Waiver
 from warehouse.ledger import Closure, Ledger
 from warehouse.settings import Settings
@@ -67,11 +68,47 @@ def show_quarantine(con: duckdb.DuckDBPyConnection, settings: Settings, ledger: 
     names = [row[0] for row in con.execute(f"describe select * from read_parquet([{listed}], union_by_name = true)").fetchall()]
     lacking = "".join(f", cast(null as {kind}) as {name}" for name, kind in _FIRST_TYPES.items() if name not in names)
     con.execute(
+        f"create or replace temp view as_judged as select q.* replace (coalesce(n.verdict, q.verdict) as verdict, coalesce(n.reasons, q.reasons) as reasons) "
+        f"from read_parquet([{listed}], union_by_name = true) q left join ({_judged_again(paths)}) n on n._sequence = q._sequence and n._record = q._record"
+    )
+    con.execute(
         f"create or replace temp view quarantined as select k.source, k.status, k.layout, q.*{lacking}, coalesce(c.state, 'open') as state, "
-        f"c.by_sequence, c.settled_at, list_transform(q.reasons, x -> x.code) as codes from read_parquet([{listed}], union_by_name = true) q "
+        "c.by_sequence, c.settled_at, list_transform(q.reasons, x -> x.code) as codes from as_judged q "
         "join kept_files k on k.sequence = q._sequence left join closures c on c.sequence = q._sequence and c.record = q._record"
     )
     return True
+
+
+def reasons_after_waiting(contract: Contract, settled: Settled, kept: Path) -> pa.Table:
+    """Rows that waited and were then refused: `_sequence`, `_record`, `_row_number` as in the quarantine file `kept`, `verdict` and the `reasons`
+    why; what stands in the file is only that they wait.
+    """
+    key = " and ".join(f"try_cast(q.typed->>'{name}' as {contract.column(name).sql_type}) = w.{name}" for name in contract.key)
+    pairs = zip(settled.faults["code"].to_pylist(), settled.faults["column_name"].to_pylist(), strict=True)
+    with duckdb.connect() as con:
+        con.register("waited", settled.rows.append_column("_place", pa.array(range(1, settled.rows.num_rows + 1), pa.int32())))
+        con.register("outcome", settled.verdicts)
+        con.register("faults", settled.faults)
+        con.register("texts", messages_table(contract, pairs))
+        return con.execute(
+            f"select q._sequence, q._record, q._row_number, 'quarantined' as verdict, {REASONS} as reasons "
+            f"from read_parquet({quoted(kept)}) q join waited w on w._row_number = q._row_number and {key} "
+            "join outcome o on o._record = w._place and o.verdict = 'quarantined' join faults f on f._record = w._place "
+            "join texts m on m.code = f.code and m.column_name = f.column_name where q.verdict = 'waiting' "
+            "group by q._sequence, q._record, q._row_number order by q._record"
+        ).to_arrow_table()
+
+
+def judged_again(kept: Path) -> list[Path]:
+    """The files beside a quarantine file that say why rows which waited were refused."""
+    return sorted(kept.parent.glob(f"{kept.stem}.refused_*.parquet"))
+
+
+def _judged_again(paths: Sequence[Path]) -> str:
+    found = ", ".join(quoted(path) for kept in paths for path in judged_again(kept))
+    reason = ", ".join(f"{name} varchar" for name in ("code", "column_name", "value", "message_zh", "message_en", "reason_zh", "reason_en"))
+    nothing = f"select null::bigint as _sequence, null::integer as _record, null::varchar as verdict, null::struct({reason})[] as reasons where false"
+    return f"select _sequence, _record, verdict, reasons from read_parquet([{found}])" if found else nothing
 
 
 @dataclass(frozen=True)

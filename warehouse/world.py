@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 from expectations.gate import Gatekeeper
 from warehouse.intake import Intake, Receipt
 from warehouse.ledger import Ledger
+from warehouse.quarantine import judged_again
 from warehouse.release import ReleaseRefused, current_release, release
 from warehouse.settings import Settings, SettingsError, parse_instant
 
@@ -86,9 +87,12 @@ def _verdict_rows(settings: Settings, deliveries: list[dict[str, Any]]) -> list[
         stem = f"{delivery['sequence']:08d}_{delivery['delivery_id'][:12]}"
         folder = settings.quarantine / delivery["source"]
         settled = {number for path in folder.glob(f"{stem}.settled_*.parquet") for number in pq.read_table(path)["_row_number"].to_pylist()}
-        for row in pq.read_table(folder / f"{stem}.parquet", columns=["_row_number", "reasons"]).to_pylist():
+        kept = folder / f"{stem}.parquet"
+        later = {row["_record"]: row["reasons"] for path in judged_again(kept) for row in pq.read_table(path).to_pylist()}
+        for row in pq.read_table(kept, columns=["_row_number", "_record", "reasons"]).to_pylist():
             if row["_row_number"] not in settled:
-                codes = sorted({f"{delivery['source']}.{reason['code']}" for reason in row["reasons"]})
+                reasons = later.get(row["_record"], row["reasons"])
+                codes = sorted({f"{delivery['source']}.{reason['code']}" for reason in reasons})
                 rows.append({"source": delivery["source"], "file": delivery["file"], "row_number": row["_row_number"], "rules": codes})
     return rows
 

@@ -11,7 +11,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
+
+from warehouse.quarantine import show_quarantine
 
 from .conftest import Country, Warehouse, copy_data
 from .dying import TAKE_STEPS
@@ -163,6 +166,19 @@ def test_what_waited_frees_what_waited_for_it_and_is_judged_by_every_rule(wareho
     assert kept["ccer_cancellation"] == ["C1", "C4"]  # 60 + 60 is more than 100; what comes later may take what is left
     assert warehouse.counts()["ccer_issuance"] == {"accepted": 1, "quarantined": 2, "waiting": 0}
     assert warehouse.counts()["ccer_cancellation"] == {"accepted": 2, "quarantined": 3, "waiting": 2}
+    # Why they were refused is told, in place of what they had waited for.
+    with duckdb.connect() as con:
+        assert show_quarantine(con, warehouse.settings, warehouse.ledger, warehouse.ledger.quarantine_files())
+        told = con.execute(
+            "select source, typed->>'$.issuance_id', _row_number, verdict, codes from quarantined where state = 'open'"
+        ).fetchall()
+    assert sorted(told) == [
+        ("ccer_cancellation", "I1", 2, "quarantined", ["over_cancelled"]),
+        ("ccer_cancellation", "I2", 3, "waiting", ["orphan"]),
+        ("ccer_cancellation", "I9", 2, "waiting", ["orphan"]),
+        ("ccer_issuance", "I2", 2, "quarantined", ["overlap"]),
+        ("ccer_issuance", "I3", 3, "quarantined", ["outside_crediting"]),
+    ]
 
 
 def test_an_inbox_is_taken_in_the_order_in_which_sources_ask_for_each_other(warehouse: Warehouse) -> None:
