@@ -15,6 +15,7 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from expectations.gate import Candidate, Gatekeeper
 from ingest.contract import Contract
 from ingest.documents import KINDS, catena_x, pact, read_documents
 from ingest.documents.record import enterprise_of, find, last_day
@@ -302,6 +303,16 @@ def test_a_withdrawal_may_come_before_what_it_withdraws(shelf: Shelf) -> None:
     assert deliver(shelf, footprint(1, status="Deprecated")).counts["accepted"] == 1
     assert deliver(shelf, footprint(1)).counts["accepted"] == 1
     assert deliver(shelf, footprint(1, pcf={"pcfExcludingBiogenicUptake": "9.9"})).fault_counts == {"key_conflict": 1}
+
+
+def test_the_landing_gate_lets_a_withdrawal_stand_beside_what_it_withdraws(shelf: Shelf, contracts: dict[str, Contract]) -> None:
+    path = contracts[SOURCE].folder / "fixtures" / "good" / "pact_deprecated.json"
+    prepared = shelf.deliver(SOURCE, path)
+    result = Gatekeeper(docs=None).judge_delivery(
+        Candidate(contracts[SOURCE], "f" * 64, path.name, prepared.landing, prepared.verdicts, prepared.counts, None)
+    )
+    assert [failure.check for failure in result.failures if failure.check == "key_unique"] == []
+    assert len({row for row in keys(prepared)}) < prepared.counts["accepted"], "or there was nothing to let stand"
 
 
 def test_withdrawn_disclosures_are_nobodys_peers_and_may_be_unlikely(shelf: Shelf) -> None:
