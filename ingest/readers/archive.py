@@ -41,7 +41,7 @@ def _open(data: bytes) -> zipfile.ZipFile:
 
 def _check_name(name: str) -> None:
     path = PurePosixPath(name)
-    if name.startswith("/") or "\\" in name or ":" in name or ".." in path.parts or not name.isprintable():
+    if not name or name.startswith("/") or "\\" in name or ":" in name or ".." in path.parts or not name.isprintable():
         raise unsafe("压缩包内有指向包外的文件名。", "A name inside the zip points outside of it.")
 
 
@@ -93,8 +93,8 @@ def expand(data: bytes) -> dict[str, bytes]:
             point outside, repeated names, sizes that lie, a DTD or entities).
     """
     with _open(data) as archive:
-        members = [member for member in archive.infolist() if not member.is_dir()]
         _check_directory(archive.infolist(), len(data))
+        members = [member for member in archive.infolist() if not member.is_dir()]
         expanded = {member.filename: _expand(archive, member) for member in members}
     for name, content in expanded.items():
         if name.casefold().endswith(_XML):

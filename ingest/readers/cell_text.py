@@ -50,7 +50,8 @@ def _numbers(values: pa.Array) -> pa.Array:
     if whole.all():
         return whole_text
     text = pc.if_else(pa.array(whole), whole_text, values.cast(pa.string()))
-    noisy = _may_be_noisy(doubles) & ordinary & ~whole
+    long = pc.greater(pc.utf8_length(text), _DIGITS_KEPT).to_numpy(zero_copy_only=False)
+    noisy = long & ordinary & ~whole & _may_be_noisy(doubles)
     text = _replace(text, pa.array(noisy), [_shorten(value) for value in doubles[noisy].tolist()])
     unusual = ~ordinary
     return _replace(text, pa.array(unusual), [_write_unusual(value) for value in doubles[unusual].tolist()])

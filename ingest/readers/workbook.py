@@ -20,7 +20,15 @@ from ingest.readers.cell_text import write_cell, write_column
 from ingest.readers.delimited import no_data_rows
 from ingest.readers.limits import check_columns
 from ingest.readers.package import Sheet, read_package
-from ingest.readers.sheet_xml import agrees_on_rows, check_extent, find_lost_cells, find_merged, has_repeated_cell, is_plain
+from ingest.readers.sheet_xml import (
+    agrees_on_rows,
+    check_extent,
+    find_lost_cells,
+    find_merged,
+    has_repeated_cell,
+    holds_only_values,
+    is_plain,
+)
 
 MOST_TITLES = 5
 
@@ -85,6 +93,11 @@ def _put_back(rows: Rows, lost: dict[tuple[int, int], str]) -> None:
         rows[place[0]][place[1]] = text
 
 
+def _count_filled(rows: Rows) -> list[int]:
+    """How many cells of each row hold anything."""
+    return [len(row) - row.count("") for row in rows]
+
+
 def _find_header(filled: list[int], places: list[int]) -> int:
     """Which of the filled rows is the header: the first, or the first of several cells below titles of one cell each."""
     for number, place in enumerate(places[: MOST_TITLES + 1]):
@@ -129,8 +142,11 @@ def read(data: bytes, wanted: tuple[str, ...] = ()) -> RawTable:
     plain = is_plain(sheet.xml)
     check_extent(sheet.xml, plain)
     rows = _read_rows(data, sheet)
-    _put_back(rows, find_lost_cells(sheet.xml, plain))
-    filled = [len(row) - row.count("") for row in rows]
+    filled = _count_filled(rows)
+    is_whole = holds_only_values(sheet.xml, sum(filled), plain)
+    if not is_whole:
+        _put_back(rows, find_lost_cells(sheet.xml, plain))
+        filled = _count_filled(rows)
     places = [place for place, count in enumerate(filled) if count]
     if not places:
         raise unreadable("工作表没有内容。", "The sheet is empty.")
@@ -144,7 +160,8 @@ def read(data: bytes, wanted: tuple[str, ...] = ()) -> RawTable:
     if first:
         notes["title"] = " / ".join(write_cell(next(cell for cell in rows[place] if cell != ""))[:100] for place in places[:first])
     table = _table(rows, header, below, notes)
-    _check_count(sheet.xml, len(places), sum(filled), plain)
+    if not is_whole:
+        _check_count(sheet.xml, len(places), sum(filled), plain)
     return table
 
 
