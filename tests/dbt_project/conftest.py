@@ -46,13 +46,18 @@ def read_source_columns() -> dict[str, dict[str, str]]:
     return {table["name"]: {column["name"]: column["data_type"] for column in table["columns"]} for table in tables}
 
 
+def select_nothing(source: str, columns: dict[str, str]) -> str:
+    """SQL of a view of no rows: nothing has been delivered yet."""
+    nothing = ", ".join(f"cast(null as {kind}) as {name}" for name, kind in columns.items())
+    return f"create view landing.{source} as select {nothing} where false"
+
+
 def create_empty_landing(warehouse: Path) -> None:
-    """Every source as a view of no rows: nothing has been delivered yet."""
+    """Every source as a view of no rows."""
     with duckdb.connect(str(warehouse)) as connection:
         connection.execute("create schema landing")
         for source, columns in read_source_columns().items():
-            nothing = ", ".join(f"cast(null as {kind}) as {name}" for name, kind in columns.items())
-            connection.execute(f"create view landing.{source} as select {nothing} where false")
+            connection.execute(select_nothing(source, columns))
 
 
 def create_world_landing(warehouse: Path, world: Path, shuffled: bool = False) -> None:
@@ -69,6 +74,9 @@ def create_world_landing(warehouse: Path, world: Path, shuffled: bool = False) -
             [str(world / "manifest.csv")],
         )
         for source, columns in read_source_columns().items():
+            if not (world / "inbox" / source).is_dir():
+                connection.execute(select_nothing(source, columns))
+                continue
             files = str(world / "inbox" / source / "*.csv")
             described = connection.execute(
                 "describe select * from read_csv(?, all_varchar = true, union_by_name = true)", [files]

@@ -16,16 +16,17 @@ from expectations.check import Check, Limits
 from expectations.gate import Candidate, Gatekeeper, GateResult
 from expectations.landing import product_footprint as judgement
 from expectations.structure import list_structural_checks
-from ingest.contract import read_contracts
 
 Rewrite = Callable[..., Candidate]
+# A source without a module is held to its contract alone: its fixtures pass the gate in tests/ingest.
+JUDGED = sorted(path for path in (Path(gate.__file__).parent / "landing").glob("*.py") if path.stem != "__init__")
 
 
 def list_codes(result: GateResult, severity: str | None = None) -> set[str]:
     return {failure.check for failure in result.failures if severity in (None, failure.severity)}
 
 
-@pytest.mark.parametrize("source", read_contracts())
+@pytest.mark.parametrize("source", [path.stem for path in JUDGED])
 def test_gate_passes_a_sound_delivery(gatekeeper, deliveries, source):
     first = deliveries.make(source)
     second = deliveries.make(source, previous=first.landing)
