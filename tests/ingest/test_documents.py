@@ -236,6 +236,11 @@ def test_a_chain_whose_root_nobody_has_seen_keeps_the_place_it_landed_in(shelf: 
     assert keys(deliver(shelf, footprint(1))) == [("01", 1)]
 
 
+def test_a_past_version_nobody_has_seen_belongs_to_the_chain_that_names_it(shelf: Shelf) -> None:
+    assert keys(deliver(shelf, footprint(3, [1, 2]))) == [("01", 3)]
+    assert keys(deliver(shelf, footprint(4, [2]))) == [("01", 2)], "else one product would be two disclosures"
+
+
 @settings(max_examples=150, deadline=None)
 @given(length=st.integers(2, 7), seed=st.randoms(use_true_random=False), shuffled=st.booleans())
 def test_a_chain_that_names_its_past_is_one_disclosure_in_any_order_of_arrival(length: int, seed: random.Random, shuffled: bool) -> None:
