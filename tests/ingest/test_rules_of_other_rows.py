@@ -169,6 +169,14 @@ def test_repeated_and_conflicting_draws_take_nothing(make_shelf: MakeShelf) -> N
     assert (prepared.counts["accepted"], prepared.counts["duplicate"]) == (1, 1)
 
 
+def test_a_draw_refused_by_another_rule_takes_nothing(make_shelf: MakeShelf) -> None:
+    unlucky = Rule("unlucky", "predicate", ("weight",), {"violated": "r.weight = 7"}, TEXT, TEXT)
+    shelf = make_shelf({"purse": PURSE, "draw": replace(DRAW, rules=(unlucky, *DRAW.rules))})
+    shelf.deliver("purse", to_csv([{"purse_id": "a", "held": 10}]))
+    prepared = shelf.deliver("draw", to_csv([draw(1, "a", 7), draw(2, "a", 10), draw(3, "a", 1)]))
+    assert (faulty_rows(prepared, "unlucky"), faulty_rows(prepared, "overdrawn")) == ({1}, {3})
+
+
 def test_what_waits_draws_nothing_until_it_has_stopped_waiting(make_shelf: MakeShelf, reference: ReferenceLists) -> None:
     shelf: Shelf = make_shelf(BANK)
     prepared = shelf.deliver("draw", to_csv([draw(1, "a", 6), draw(2, "a", 6), draw(3, "a", 4)]))
