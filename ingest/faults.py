@@ -17,7 +17,8 @@ class FileRefused(Exception):
     """A file of which nothing lands.
 
     Args:
-        code: `unreadable`, `no_data_rows`, `header_repeated`, `column_missing`, `too_many_bad_rows`, `unsafe`, `too_large`, `layout_unknown` or `gate`.
+        code: `unreadable`, `no_data_rows`, `header_repeated`, `column_missing`, `too_many_bad_rows`, `unsafe`, `too_large`, `layout_unknown`,
+            `layout_refused`, `layout_failed`, `table_key_repeated` or `gate`.
         message: one sentence that says what was expected, what was found and what to do.
     """
 
