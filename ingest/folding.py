@@ -80,6 +80,8 @@ def _fold_days(text: str) -> str:
 
 def _fold_dates(folding: Folding, column: Column) -> None:
     folding.then("date_form", _fold_days)
+    # 8:00 as Excel writes it into a CSV
+    folding.then("date_form", _replace_when(r"regexp_matches(§, '^.{10}[T ]\d:')", r"regexp_replace(§, '^(.{10}[T ])(\d:)', '\10\2')"))
     if column.type == "date":
         whole = r"regexp_full_match(§, '[2-7]\d{4}(\.0+)?')"
         folding.then("excel_serial_date", _replace_when(whole, f"cast({_EXCEL_EPOCH} + cast(cast(§ as double) as integer) as varchar)"))

@@ -202,7 +202,7 @@ def test_a_cell_is_typed_or_a_fault_and_never_silently_null(judge: Judge, kind: 
 def test_date_forms(judge: Judge) -> None:
     day = date(2024, 3, 5)
     forms = ["2024-03-05", "2024/3/5", "2024/03/05", "20240305", "2024年3月5日", "2024年03月05日", "45356", "45356.0", "２０２４／３／５"]
-    forms += [" 2024-3-5 ", "2024-03-05 00:00:00", "2024-03-05T00:00"]
+    forms += [" 2024-3-5 ", "2024-03-05 00:00:00", "2024-03-05T00:00", "2024/3/5 0:00"]
     check(judge, "date", dict.fromkeys(forms, day) | {"2024-02-29": date(2024, 2, 29), "": None})
 
 
@@ -239,6 +239,7 @@ def test_instants_are_stored_in_utc_and_are_of_shanghai_unless_they_say_otherwis
         "2025/3/1 10:00", "2025年3月1日 10:00:00", "20250301 10:00:00", "2025-03-01T10:00:00+0800", "2025-03-01T02:00:00.000000Z", "２０２５-03-01 10：00",
     ]  # fmt: skip
     check(judge, "instant", dict.fromkeys(forms, two) | {"2025-03-01": datetime(2025, 2, 28, 16), "": None})
+    check(judge, "instant", {"2025/6/1 8:00": datetime(2025, 6, 1), "2025-06-01T8:05:00Z": datetime(2025, 6, 1, 8, 5)})
     check_refused(
         judge, "instant", ["2025-02-30T10:00:00", "2025-03-01T25:00:00", "2025-03-01T10:60:00", "10:00", "113/03/01 10:00", "now"]
     )
