@@ -19,7 +19,7 @@ from warehouse.repair.slips import declared
 from warehouse.texts import say
 
 SHOWN_FAULTS = 12
-_WRAPPED = {"table.figure", "table.change", "table.found", "table.key", "table.file"}
+_WRAPPED = {"table.figure", "table.change", "table.found", "table.key"}
 SHOWN_CHARACTERS = 160
 _COLOURS = {"accepted": "green", "partly_quarantined": "yellow", "waiting": "yellow", "duplicate": "cyan", "rejected": "red"}
 

@@ -23,6 +23,7 @@ def run_shell(script: str, folder: Path) -> subprocess.CompletedProcess[str]:
     """The script in a folder of its own, with the checkout's commands where the readme says they are."""
     environment = os.environ | {"TANLIAN_DATA": str(folder / "data"), "COLUMNS": "80"}
     script = re.sub(r"TANLIAN_DATA=\S+ ", "", script).replace(".venv/bin/tanlian", str(Path(sys.executable).with_name("tanlian")))
+    script = re.sub(r"/path/of/your/choice|/自选/目录", str(folder / "data"), script).replace(".venv/bin/python", sys.executable)
     return subprocess.run(["bash", "-c", script], cwd=folder, env=environment, capture_output=True, text=True, check=False)
 
 
@@ -37,6 +38,21 @@ def test_first_delivery_of_the_readme_gives_the_receipt_it_shows(lang: str, tmp_
     ran = run_shell(blocks[place], tmp_path)
     assert ran.returncode == 0, ran.stderr
     assert strip_lines(ran.stdout) == strip_lines(blocks[place + 1])
+
+
+@pytest.mark.parametrize("lang", ["en", "zh"])
+def test_walk_through_of_the_readme_ends_accepted(lang: str, tmp_path: Path) -> None:
+    """First delivery, refused, repaired, accepted: each block in turn gives what stands below it, and the row is settled."""
+    blocks = read_blocks(READMES[lang])
+    [first] = [index for index, block in enumerate(blocks) if block.startswith("cat > quotes.csv")]
+    [second] = [index for index, block in enumerate(blocks) if "quotes_corrected.xlsx" in block and "openpyxl" in block]
+    assert second == first + 2
+    for place in (first, second):
+        ran = run_shell(blocks[place], tmp_path)
+        assert ran.returncode == 0, ran.stderr
+        assert strip_lines(ran.stdout) == strip_lines(blocks[place + 1])
+    listed = run_shell(f".venv/bin/tanlian --json --lang {lang} quarantine list --state all", tmp_path)
+    assert '"state": "closed"' in listed.stdout and '"settled_by": 2' in listed.stdout
 
 
 def test_corrected_row_lands_and_more_bad_rows_refuse_the_file(tmp_path: Path) -> None:
