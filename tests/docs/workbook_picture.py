@@ -1,6 +1,6 @@
 """Draw a workbook as a picture for the pages: its own cells, colours and comments as HTML, photographed by Chromium. No office program is needed.
 
-    python tests/docs/workbook_picture.py WORKBOOK.xlsx OUT.png
+python tests/docs/workbook_picture.py WORKBOOK.xlsx OUT.png
 """
 
 from __future__ import annotations
@@ -31,7 +31,9 @@ def draw_sheet(sheet: Any) -> str:
         filled = [cell for cell in row if cell.value not in (None, "")]
         if len(filled) == 1 and filled[0].column == 1:
             words = html.escape(str(filled[0].value))
-            rows.append(f"<tr><th>{row[0].row}</th><td class='wide' colspan='{width}'>{'<b>' + words + '</b>' if filled[0].font.b else words}</td></tr>")
+            rows.append(
+                f"<tr><th>{row[0].row}</th><td class='wide' colspan='{width}'>{'<b>' + words + '</b>' if filled[0].font.b else words}</td></tr>"
+            )
             continue
         cells = []
         for cell in row:
