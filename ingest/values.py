@@ -196,14 +196,24 @@ def _plain_doubles(column: Column, values: pa.Array) -> pa.Array | None:
     return typed if within else None
 
 
+def _plain_decimals(values: pa.Array) -> pa.Array:
+    """Exact values of the texts in plain form, null elsewhere. Arrow reads a decimal a hundred times faster than the engine casts it."""
+    plain = pc.and_(pc.match_substring_regex(values, rf"\A(?:{_PLAIN['decimal']})\z"), pc.not_equal(values, ""))
+    return pc.if_else(plain, values, pa.scalar(None, pa.string())).cast(pa.decimal128(28, DECIMAL_SCALE))
+
+
 def _plain_values(con: duckdb.DuckDBPyConnection, column: Column, values: pa.Array) -> tuple[pa.Array, pa.Array]:
     """Typed values of the texts in plain form, and which texts are plain and break no promise."""
     if column.type == "double" and not _lists(column) and not column.values:
         typed = _plain_doubles(column, values)
         if typed is not None:
             return typed, pa.repeat(True, len(values))
-    con.register("d", pa.table({"v": values}))
+    texts = {"v": values}
     parsed = _parse(column, "v")
+    if column.type == "decimal":
+        texts["exact"] = _plain_decimals(values)
+        parsed = "exact"
+    con.register("d", pa.table(texts))
     plain = f"regexp_full_match(v, '{_PLAIN[column.type]}')"
     query = (
         f"with p as (select v, {plain} as plain, case when {plain} then {parsed} end as value from d) "
@@ -217,16 +227,22 @@ def _plain_values(con: duckdb.DuckDBPyConnection, column: Column, values: pa.Arr
 def _folded_values(con: duckdb.DuckDBPyConnection, column: Column, values: pa.Array) -> pa.Table:
     """Typed value, fault and one flag per kind for texts that need folding or break a promise."""
     folding = fold(column)
-    parsed = _parse(column, "t")
-    if column.type != "text":  # a text may hold tabs and line breaks inside, everything else has one form
-        parsed = f"case when regexp_full_match(t, '{_PLAIN[column.type]}') then {parsed} end"
     con.register("d", pa.table({"v": values}))
+    table = con.execute(f"with {folding.query()} select * from folded").to_arrow_table()
+    con.unregister("d")
+    parsed = _parse(column, "t")
+    if column.type == "decimal":
+        table = table.append_column("exact", _plain_decimals(_single(table["t"])))
+        parsed = "exact"
+    elif column.type != "text":  # a text may hold tabs and line breaks inside, everything else has one form
+        parsed = f"case when regexp_full_match(t, '{_PLAIN[column.type]}') then {parsed} end"
+    con.register("folded_texts", table)
     query = (
-        f"with {folding.query()}, p as (select *, {parsed} as parsed from folded), f as (select *, {_fault(column, 't', 'parsed')} as fault from p) "
+        f"with p as (select *, {parsed} as parsed from folded_texts), f as (select *, {_fault(column, 't', 'parsed')} as fault from p) "
         f"select case when fault is null then parsed end as value, fault{''.join(f', {kind}' for kind in folding.kinds)} from f"
     )
     result = con.execute(query).to_arrow_table()
-    con.unregister("d")
+    con.unregister("folded_texts")
     return result
 
 
