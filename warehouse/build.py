@@ -102,7 +102,12 @@ def _run_dbt(settings: Settings, folder: Path, warehouse: Path, as_of: datetime,
         "--no-use-colors",
     ]  # fmt: skip
     with subprocess.Popen(
-        command, cwd=folder / "project", env=_dbt_environment(settings, folder, warehouse), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        command,
+        cwd=folder / "project",
+        env=_dbt_environment(settings, folder, warehouse),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
     ) as process:
         lines = []
         for line in process.stdout or ():
