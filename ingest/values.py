@@ -177,41 +177,40 @@ def _distinct(column: pa.ChunkedArray) -> tuple[pa.Array, pa.Array | None]:
     return encoded.dictionary, encoded.indices
 
 
-def _plain_doubles(column: Column, values: pa.Array) -> pa.Array | None:
-    """Typed values where every text is a finite number within the bounds, in Arrow alone; None where any is not and has to be looked at."""
-    filled = values
-    if not column.required:
-        filled = pc.if_else(pc.equal(values, ""), pa.scalar(None, pa.string()), values)
+def _plain(column: Column, values: pa.Array) -> pa.Array:
+    """Which texts are in the type's plain form, and not empty."""
+    return pc.and_(pc.match_substring_regex(values, rf"\A(?:{_PLAIN[column.type]})\z"), pc.not_equal(values, ""))
+
+
+def _plain_doubles(column: Column, values: pa.Array) -> tuple[pa.Array, pa.Array]:
+    """As `_plain_values`, in Arrow alone: what is not a finite number within the bounds is left for a closer look."""
+    filled = pc.not_equal(values, "")
     try:
-        typed = filled.cast(pa.float64())
+        typed = pc.if_else(filled, values, pa.scalar(None, pa.string())).cast(pa.float64())
     except pa.ArrowInvalid:
-        return None
-    extremes = pc.min_max(typed)
-    low, high = extremes["min"].as_py(), extremes["max"].as_py()
-    if low is None:
-        return typed
-    if not pc.all(pc.is_finite(typed)).as_py():
-        return None
-    within = (column.minimum is None or low >= column.minimum) and (column.maximum is None or high <= column.maximum)
-    return typed if within else None
+        filled = _plain(column, values)
+        typed = pc.if_else(filled, values, pa.scalar(None, pa.string())).cast(pa.float64())
+    ok = pc.is_finite(typed)
+    if column.minimum is not None:
+        ok = pc.and_(ok, pc.greater_equal(typed, column.minimum))
+    if column.maximum is not None:
+        ok = pc.and_(ok, pc.less_equal(typed, column.maximum))
+    return typed, pc.fill_null(ok, False) if column.required else pc.fill_null(ok, pc.equal(values, ""))
 
 
-def _plain_decimals(values: pa.Array) -> pa.Array:
+def _plain_decimals(column: Column, values: pa.Array) -> pa.Array:
     """Exact values of the texts in plain form, null elsewhere. Arrow reads a decimal a hundred times faster than the engine casts it."""
-    plain = pc.and_(pc.match_substring_regex(values, rf"\A(?:{_PLAIN['decimal']})\z"), pc.not_equal(values, ""))
-    return pc.if_else(plain, values, pa.scalar(None, pa.string())).cast(pa.decimal128(28, DECIMAL_SCALE))
+    return pc.if_else(_plain(column, values), values, pa.scalar(None, pa.string())).cast(pa.decimal128(28, DECIMAL_SCALE))
 
 
 def _plain_values(con: duckdb.DuckDBPyConnection, column: Column, values: pa.Array) -> tuple[pa.Array, pa.Array]:
     """Typed values of the texts in plain form, and which texts are plain and break no promise."""
     if column.type == "double" and not _lists(column) and not column.values:
-        typed = _plain_doubles(column, values)
-        if typed is not None:
-            return typed, pa.repeat(True, len(values))
+        return _plain_doubles(column, values)
     texts = {"v": values}
     parsed = _parse(column, "v")
     if column.type == "decimal":
-        texts["exact"] = _plain_decimals(values)
+        texts["exact"] = _plain_decimals(column, values)
         parsed = "exact"
     con.register("d", pa.table(texts))
     plain = f"regexp_full_match(v, '{_PLAIN[column.type]}')"
@@ -232,7 +231,7 @@ def _folded_values(con: duckdb.DuckDBPyConnection, column: Column, values: pa.Ar
     con.unregister("d")
     parsed = _parse(column, "t")
     if column.type == "decimal":
-        table = table.append_column("exact", _plain_decimals(_single(table["t"])))
+        table = table.append_column("exact", _plain_decimals(column, _single(table["t"])))
         parsed = "exact"
     elif column.type != "text":  # a text may hold tabs and line breaks inside, everything else has one form
         parsed = f"case when regexp_full_match(t, '{_PLAIN[column.type]}') then {parsed} end"
