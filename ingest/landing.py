@@ -36,8 +36,8 @@ from ingest.waivers import WAIVED_CODES, Waiver, held_faults, hold_waived, match
 SHOWN_FAULTS = 50
 # A quarantined row's reasons, over faults `f` and their texts `m`.
 REASONS = (
-    "list({'code': f.code, 'column_name': f.column_name, 'value': f.value, 'message_zh': m.message_zh, 'message_en': m.message_en, "
-    "'reason_zh': m.reason_zh, 'reason_en': m.reason_en} order by f.code, f.column_name)"
+    "list_sort(list({'code': f.code, 'column_name': f.column_name, 'value': f.value, 'message_zh': m.message_zh, 'message_en': m.message_en, "
+    "'reason_zh': m.reason_zh, 'reason_en': m.reason_en}))"
 )
 _MOST_STRETCHES = 1000
 
@@ -84,16 +84,21 @@ def _constant(text: str, count: int) -> pa.Array:
     return pa.DictionaryArray.from_arrays(pa.array(np.zeros(count, dtype=np.int8)), pa.array([text]))
 
 
-def _lineage(delivery: Delivery, row_numbers: pa.Array, extra: pa.Array) -> dict[str, pa.Array]:
-    count = len(row_numbers)
-    return {
+def _with_lineage(rows: pa.Table, delivery: Delivery) -> pa.Table:
+    """Rows that carry `_row_number` and `_extra`, with the rest of what tells where they come from; the same for all rows, so added last."""
+    count = rows.num_rows
+    lineage = {
         "_delivery_id": _constant(delivery.delivery_id, count),
-        "_row_number": row_numbers,
+        "_row_number": rows["_row_number"],
         "_source_file": _constant(delivery.file, count),
         "_received_at": pa.repeat(pa.scalar(delivery.received_at, pa.timestamp("us")), count),
         "_sequence": pa.repeat(pa.scalar(delivery.sequence, pa.int64()), count),
-        "_extra": extra,
+        "_extra": rows["_extra"],
     }
+    landed = rows.drop_columns(["_row_number", "_extra"])
+    for name, values in lineage.items():
+        landed = landed.append_column(name, values)
+    return landed
 
 
 def _write(table: pa.Table, path: Path) -> Path:
@@ -141,23 +146,24 @@ def _quarantine_table(
     originals = _json_of(con, headers, _take(raw.columns, places))
     # As typed, too: by it a row delivered again is known as the one that was refused, whatever form its cells had. A cell that a rule
     # refuses has its value here, which a waiver may let through; only what cannot be typed is null.
-    lenient = type_rows(con, relax(contract), {name: column.take(kept) for name, column in cells.items()}, len(kept)).table
+    refused = dict(zip(cells, _take(list(cells.values()), kept), strict=True))
+    lenient = type_rows(con, relax(contract), refused, len(kept)).table
     as_typed = _json_of(con, list(contract.names), [pc.cast(lenient[name], pa.string()) for name in contract.names])
-    con.register("kept", pa.table({"_record": pc.add(kept.cast(pa.int32()), 1), "_row_number": rows, "row": originals, "typed": as_typed}))
-    con.register("verdict_rows", judgement.verdicts)
+    numbers, verdicts = pc.add(kept.cast(pa.int32()), 1), judgement.verdicts["verdict"].take(kept)
+    con.register("kept", pa.table({"_record": numbers, "_row_number": rows, "verdict": verdicts, "row": originals, "typed": as_typed}))
     pairs = zip(judgement.faults["code"].to_pylist(), judgement.faults["column_name"].to_pylist(), strict=True)
     con.register("messages", messages_table(contract, pairs))
     con.register("all_faults", judgement.faults)
     return con.execute(
         f"""
+        with reasoned as (
+            select f._record, {REASONS} as reasons from all_faults f
+            join messages m on m.code = f.code and m.column_name = f.column_name
+            group by f._record
+        )
         select ? as _delivery_id, ? as _source_file, cast(? as timestamp) as _received_at, cast(? as bigint) as _sequence,
-            k._row_number, k._record, v.verdict, k.row, k.typed,
-            {REASONS} as reasons
-        from kept k
-        join verdict_rows v on v._record = k._record
-        join all_faults f on f._record = k._record
-        join messages m on m.code = f.code and m.column_name = f.column_name
-        group by k._row_number, k._record, v.verdict, k.row, k.typed
+            k._row_number, k._record, k.verdict, k.row, k.typed, r.reasons
+        from kept k join reasoned r on r._record = k._record
         order by k._record
         """,
         [delivery.delivery_id, delivery.file, delivery.received_at, delivery.sequence],
@@ -260,15 +266,13 @@ def _written(
     normalised: Counter[str],
     keep_repeats: bool,
 ) -> Prepared:
-    full = typed.select(list(contract.names))
-    for name, values in _lineage(delivery, mapped.row_numbers, extra).items():
-        full = full.append_column(name, values)
+    full = typed.select(list(contract.names)).append_column("_row_number", mapped.row_numbers).append_column("_extra", extra)
     repeated = judgement.records("duplicate")
     waiting = judgement.records("waiting")
-    waiting_rows = full.take(waiting)
+    waiting_rows = _with_lineage(full.take(waiting), delivery)
     if judgement.waived.num_rows:
         waiting_rows = waiting_rows.append_column(WAIVED_CODES, waived_codes(judgement, pc.add(waiting, 1)))
-    accepted = _without(full, judgement.records("duplicate", "quarantined", "waiting"))
+    accepted = _with_lineage(_without(full, judgement.records("duplicate", "quarantined", "waiting")), delivery)
     counts = {name: judgement.count(name) for name in ("accepted", "duplicate", "quarantined", "waiting")}
     counts["quarantined"] += counts["waiting"]
     counts["received"] = mapped.record_count
@@ -287,7 +291,7 @@ def _written(
         notes=raw.notes,
         unknown_columns=[header for header in mapped.unknown.values() if header],
         file_rows=raw.row_count,
-        repeats=_write(full.take(repeated), work / "repeats.parquet") if keep_repeats and len(repeated) else None,
+        repeats=_write(_with_lineage(full.take(repeated), delivery), work / "repeats.parquet") if keep_repeats and len(repeated) else None,
         waived=_waived_rows(judgement, mapped.row_numbers),
         contract=contract,
         not_data=mapped.not_data,
