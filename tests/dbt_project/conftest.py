@@ -69,11 +69,16 @@ def create_world_landing(warehouse: Path, world: Path, shuffled: bool = False) -
             [str(world / "manifest.csv")],
         )
         for source, columns in read_source_columns().items():
-            connection.execute(select_landed(source, columns, shuffled), [str(world / "inbox" / source / "*.csv")])
+            files = str(world / "inbox" / source / "*.csv")
+            delivered = {row[0] for row in connection.execute("describe from read_csv(?, all_varchar = true)", [files]).fetchall()}
+            connection.execute(select_landed(source, columns, delivered, shuffled), [files])
 
 
-def select_landed(source: str, columns: dict[str, str], shuffled: bool) -> str:
-    """SQL that types one source's files; the instant of receipt is the sequence's second of the local day, in UTC."""
+def select_landed(source: str, columns: dict[str, str], delivered: set[str], shuffled: bool) -> str:
+    """SQL that types one source's files; the instant of receipt is the sequence's second of the local day, in UTC.
+
+    A column that no file has was never stated: null, as the engine lands it.
+    """
     lineage = {
         "_delivery_id": "received.file",
         "_row_number": "cast(received.row_number as integer)",
@@ -82,7 +87,8 @@ def select_landed(source: str, columns: dict[str, str], shuffled: bool) -> str:
         "_sequence": "manifest.sequence",
         "_extra": "cast(null as varchar)",
     }
-    typed = ", ".join(f"{lineage.get(name) or f'cast(received.{name} as {kind})'} as {name}" for name, kind in columns.items())
+    stated = {name: f"received.{name}" if name in delivered else "null" for name in columns}
+    typed = ", ".join(f"{lineage.get(name) or f'cast({stated[name]} as {kind})'} as {name}" for name, kind in columns.items())
     identity = ", ".join(f"received.{name}" for name in list_identity(read_contracts()[source]))
     order = "hash(received.file, received.row_number)" if shuffled else "manifest.sequence, received.row_number"
     return (
