@@ -27,6 +27,17 @@ NUMBERS_BY_NAME = {
     "tier": "1 to 4, an ordinal",
     "log_return": "dimensionless by definition",
     "volatility_30d": "dimensionless, of 30 days, yearly",
+    "attribution": "PCAF's own word, 0 to 1",
+    "best_tier": "1 to 4, an ordinal",
+    "value": "counts what the indicator names, methods.md M11",
+    "target_value": "as value",
+    "gap": "as value",
+    "needed_per_month": "as value, a month",
+    "months_left": "whole calendar months",
+    "expected_value": "as value",
+    "low_value": "as value",
+    "high_value": "as value",
+    "probability": "0 to 1",
 }
 DATES_BY_NAME = {"trade_date": "the exchange's own word", "month": "methods.md M11", "as_of": "the knowledge clock"}
 
