@@ -15,8 +15,8 @@ found as (
 ),
 
 registered as (
-    select coalesce(sum(offsets.cancelled_t_co2e - offsets.surrendered_offset_t_co2e), 0) as difference_t_co2e
-    from {{ ref('int_ccer__offsets_matched') }} as offsets
+    select coalesce(sum(registers.cancelled_t_co2e - registers.surrendered_offset_t_co2e), 0) as difference_t_co2e
+    from {{ ref('int_ccer__offsets_matched') }} as registers
 )
 
 select

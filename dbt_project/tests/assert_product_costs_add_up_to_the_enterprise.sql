@@ -3,13 +3,13 @@ with
 
 shared as (
     select
-        costs.enterprise_id,
-        costs.compliance_year,
-        cast(sum(costs.net_cost_cny) as double) as net_cost_cny
-    from {{ ref('ets__product_costs_by_year') }} as costs
+        product_costs.enterprise_id,
+        product_costs.compliance_year,
+        cast(sum(product_costs.net_cost_cny) as double) as net_cost_cny
+    from {{ ref('ets__product_costs_by_year') }} as product_costs
     group by
-        costs.enterprise_id,
-        costs.compliance_year
+        product_costs.enterprise_id,
+        product_costs.compliance_year
 )
 
 select

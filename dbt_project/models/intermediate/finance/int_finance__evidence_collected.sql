@@ -1,4 +1,5 @@
--- What each condition of eligibility rests on, per borrower and day of its loans: what is known now, as far as its date is not after the loan's.
+-- What each condition of eligibility rests on, per borrower and day of its loans: what is known now, as far as its date is not after
+-- the loan's.
 with
 
 borrowers as (
