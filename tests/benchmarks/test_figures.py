@@ -93,7 +93,7 @@ def test_page_gets_the_figures_of_both_languages_and_keeps_its_words(tmp_path: P
 
 
 def test_page_holds_the_newest_figures_that_are_kept() -> None:
-    kept = sorted(command.FIGURES.glob("*.json"))
+    kept = sorted(command.FIGURES.glob("[0-9]*.json"))
     assert kept
     document = json.loads(kept[-1].read_text(encoding="utf-8"))
     page = command.PAGE.read_text(encoding="utf-8")

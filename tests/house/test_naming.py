@@ -27,6 +27,17 @@ NUMBERS_BY_NAME = {
     "tier": "1 to 4, an ordinal",
     "log_return": "dimensionless by definition",
     "volatility_30d": "dimensionless, of 30 days, yearly",
+    "attribution": "PCAF's own word, 0 to 1",
+    "best_tier": "1 to 4, an ordinal",
+    "value": "counts what the indicator names, methods.md M11",
+    "target_value": "as value",
+    "gap": "as value",
+    "needed_per_month": "as value, a month",
+    "months_left": "whole calendar months",
+    "expected_value": "as value",
+    "low_value": "as value",
+    "high_value": "as value",
+    "probability": "0 to 1",
 }
 DATES_BY_NAME = {"trade_date": "the exchange's own word", "month": "methods.md M11", "as_of": "the knowledge clock"}
 
@@ -97,7 +108,8 @@ def test_finders_find_planted_offences() -> None:
 
 
 def test_every_model_has_its_yaml_and_a_name_of_the_grammar(root: Path, models: dict[str, dict[str, Any]]) -> None:
-    files = {path.stem: path.parent.relative_to(root / "dbt_project/models") for path in (root / "dbt_project/models").rglob("*.sql")}
+    folder = root / "dbt_project/models"
+    files = {path.stem: path.parent.relative_to(folder) for suffix in ("sql", "py") for path in folder.rglob(f"*.{suffix}")}
     assert files == {name: model["folder"] for name, model in models.items()}
     grammar = {"staging": STAGING, "intermediate": INTERMEDIATE, "marts": MART}
     assert not [name for name, folder in files.items() if not grammar[folder.parts[0]].fullmatch(name)]

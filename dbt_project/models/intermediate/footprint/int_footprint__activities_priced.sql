@@ -10,16 +10,25 @@ factors as (
     select * from {{ ref('int_footprint__factors_matched') }}
 ),
 
--- A factor whose unit has another dimension than the line's prices nothing.
+links as (
+    select * from {{ ref('int_footprint__suppliers_linked') }}
+),
+
+-- A usable link takes the factor's place. A factor whose unit has another dimension than the line's prices nothing.
 priced as (
     select
         activities.*,
-        factors.factor_id,
-        factors.factor_edition,
-        factors.factor_geography_code,
-        factors.factor_uncertainty_pct,
-        activities.base_quantity * factors.kg_co2e_per_base_unit as line_kg_co2e
+        links.supplier_quantity,
+        case when links.line_no is null then factors.factor_id end as factor_id,
+        case when links.line_no is null then factors.factor_edition end as factor_edition,
+        case when links.line_no is null then factors.factor_geography_code end as factor_geography_code,
+        case when links.line_no is null then factors.factor_uncertainty_pct end as factor_uncertainty_pct,
+        case when links.line_no is null then activities.base_quantity * factors.kg_co2e_per_base_unit end as line_kg_co2e
     from activities
+    left join links
+        on
+            activities.disclosure_id = links.disclosure_id
+            and activities.line_no = links.line_no
     left join factors
         on
             activities.activity_code = factors.activity_code
@@ -37,11 +46,16 @@ final as (
         priced.geography_code,
         priced.supplier_disclosure_id,
         priced.data_source,
-        case when priced.line_kg_co2e is null then 'unpriced' else 'factor' end as pricing_basis,
+        case
+            when priced.supplier_quantity is not null then 'supplier'
+            when priced.line_kg_co2e is not null then 'factor'
+            else 'unpriced'
+        end as pricing_basis,
         priced.factor_id,
         priced.factor_edition,
         priced.factor_geography_code,
         priced.base_quantity,
+        priced.supplier_quantity,
         priced.line_kg_co2e,
         priced.factor_uncertainty_pct
     from priced

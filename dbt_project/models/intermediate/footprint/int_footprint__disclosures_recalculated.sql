@@ -1,38 +1,31 @@
 with
 
-activities as (
-    select * from {{ ref('int_footprint__activities_priced') }}
+summed as (
+    select * from {{ ref('int_footprint__lines_summed') }}
 ),
 
-summed as (
-    select
-        activities.disclosure_id,
-        count(*) as line_count,
-        count(activities.line_kg_co2e) as priced_line_count,
-        count(activities.supplier_disclosure_id) as supplier_line_count,
-        {{ ordered_sum('activities.line_kg_co2e') }} as recalculated_kg_co2e,
-        count(activities.line_kg_co2e * activities.factor_uncertainty_pct) as uncertain_line_count,
-        {{ ordered_sum(
-            'pow(activities.line_kg_co2e * activities.factor_uncertainty_pct, 2)'
-        ) }} as squared_uncertainty
-    from activities
-    group by activities.disclosure_id
+solved as (
+    select * from {{ ref('int_footprint__network_solved') }}
 ),
 
 final as (
     select
         summed.disclosure_id,
-        case when summed.priced_line_count = summed.line_count then 'complete' else 'partial' end as recalculation_status,
+        summed.recalculation_status,
         summed.line_count,
         summed.priced_line_count,
         summed.supplier_line_count,
-        summed.recalculated_kg_co2e,
-        -- Lines are independent; one whose uncertainty nobody states leaves the whole unknown.
+        summed.linked_line_count,
+        case when summed.priced_line_count > 0 then solved.recalculated_kg_co2e end as recalculated_kg_co2e,
+        solved.supplier_depth,
         case
-            when summed.uncertain_line_count = summed.line_count
-                then sqrt(summed.squared_uncertainty) / nullif(abs(summed.recalculated_kg_co2e), 0)
-        end as uncertainty_pct
+            when summed.recalculation_status = 'complete'
+                then sqrt(solved.variance) / nullif(abs(solved.recalculated_kg_co2e), 0)
+        end as uncertainty_pct,
+        solved.is_divergent_loop
     from summed
+    inner join solved
+        on summed.network_number = solved.network_number
 )
 
 select * from final

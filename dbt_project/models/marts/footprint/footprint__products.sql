@@ -15,18 +15,21 @@ product_catalogue as (
 compared as (
     select
         disclosures.*,
-        coalesce(recalculated.recalculation_status, 'none') as recalculation_status,
-        coalesce(recalculated.line_count, 0) as line_count,
-        coalesce(recalculated.priced_line_count, 0) as priced_line_count,
-        coalesce(recalculated.supplier_line_count, 0) as supplier_line_count,
+        recalculated.recalculation_status,
+        recalculated.line_count,
+        recalculated.priced_line_count,
+        recalculated.supplier_line_count,
+        recalculated.linked_line_count,
         recalculated.recalculated_kg_co2e,
+        recalculated.supplier_depth,
+        recalculated.is_divergent_loop,
         case
             when recalculated.recalculation_status = 'complete'
                 then disclosures.declared_kg_co2e / nullif(recalculated.recalculated_kg_co2e, 0) - 1
         end as discrepancy_ratio,
-        case when recalculated.recalculation_status = 'complete' then recalculated.uncertainty_pct end as uncertainty_pct
+        recalculated.uncertainty_pct
     from disclosures
-    left join recalculated
+    inner join recalculated
         on disclosures.disclosure_id = recalculated.disclosure_id
 ),
 
@@ -51,13 +54,13 @@ final as (
         compared.line_count,
         compared.priced_line_count,
         compared.supplier_line_count,
-        -- No supplier link is followed yet, so no chain is deeper than the disclosure and no loop closes.
-        cast(0 as bigint) as supplier_depth,
+        compared.linked_line_count,
+        compared.supplier_depth,
         compared.primary_data_share,
         compared.data_quality_rating,
         compared.uncertainty_pct,
         abs(compared.discrepancy_ratio) > {{ var('discrepancy_tolerance_ratio') }} as is_discrepant,
-        false as is_divergent_loop,
+        compared.is_divergent_loop,
         compared.is_verified
     from compared
     left join product_catalogue
