@@ -12,6 +12,7 @@ ACCEPTANCE = Path(__file__).resolve().parents[3] / "shared" / "acceptance"
 MARTS = [
     "footprint__products",
     "footprint__sectors_by_year",
+    "footprint__sectors_by_year_public",
     "footprint__benchmarks_by_year",
     "footprint__product_tiers",
     "ets__prices_by_day",
