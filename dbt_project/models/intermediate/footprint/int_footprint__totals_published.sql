@@ -13,7 +13,7 @@ final as (
         earlier.total_t_co2e,
         earlier.is_published,
         earlier.is_protected
-    from read_parquet('{{ var("earlier_totals") }}') as earlier
+    from {{ parquet_rows(var('earlier_totals')) }} as earlier
     {% else %}
     select
         cast(null as varchar) as product_code,
