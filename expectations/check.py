@@ -145,3 +145,13 @@ def quote_name(name: str) -> str:
 def list_examples(expression: str, condition: str, limit: int = 5) -> str:
     """An aggregate that writes the first few of `expression` where `condition` holds, as evidence a person can look up."""
     return f"array_to_string(list_slice(array_agg({expression} order by {expression}) filter (where {condition}), 1, {limit}), '; ')"
+
+
+def count_broken(code: str, condition: str, shown: str, source: str) -> Check:
+    """A check over the rows of `source`: each is broken where the condition holds. What is shown of a row is computed once, so that
+    examples are cheap."""
+    return Check(
+        code,
+        f"select count(*) as examined, count(*) filter (where broken) as broken, {list_examples('shown', 'broken')} as evidence"
+        f" from (select {condition} as broken, {shown} as shown from {source})",
+    )

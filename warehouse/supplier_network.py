@@ -78,7 +78,7 @@ def solve_network(network: Network) -> Solution:
         NetworkUnsolved: a loop with a gain below 1 did not settle.
     """
     count = len(network.own_kg_co2e)
-    order = np.lexsort((network.link_uncertainty_pct, network.link_quantity, network.link_supplier, network.link_buyer))
+    order = _order_links(network)
     buyer, supplier = network.link_buyer[order], network.link_supplier[order]
     quantity, uncertainty = network.link_quantity[order], network.link_uncertainty_pct[order]
 
@@ -103,6 +103,20 @@ def solve_network(network: Network) -> Solution:
     own_variance = network.own_variance + _sum_by(buyer[stated], (stated_kg * uncertainty[stated]) ** 2, count)
     variance = _carry_variance(loops, buyer, supplier, quantity, own_variance, is_solved)
     return Solution(figures, variance, find_depths(all_loops, buyer, supplier), is_divergent)
+
+
+def _order_links(network: Network) -> Indices:
+    """One order for one set of links, so that sums are the same to the last digit however the links arrive."""
+    pair = network.link_buyer * len(network.own_kg_co2e) + network.link_supplier
+    order = np.argsort(pair)
+    pair = pair[order]
+    is_same = pair[1:] == pair[:-1]
+    if is_same.any():
+        is_repeated = np.concatenate((is_same, [False])) | np.concatenate(([False], is_same))
+        repeated = order[is_repeated]
+        keys = (network.link_uncertainty_pct, network.link_quantity, network.link_supplier, network.link_buyer)
+        order[is_repeated] = repeated[np.lexsort([key[repeated] for key in keys])]
+    return order
 
 
 def _carry_variance(loops: Loops, buyer: Indices, supplier: Indices, quantity: Numbers, own: Numbers, is_solved: Flags) -> Numbers:
@@ -155,8 +169,8 @@ def find_depths(loops: Loops, buyer: Indices, supplier: Indices) -> Indices:
         reached = buyers[at]
         np.maximum.at(depth, reached, np.repeat(depth[ready], lengths) + 1)
         np.subtract.at(waiting, reached, 1)
-        reached = np.unique(reached)
-        ready = reached[waiting[reached] == 0]
+        ready = np.sort(reached[waiting[reached] == 0])
+        ready = ready[np.concatenate(([True], ready[1:] != ready[:-1]))] if len(ready) else ready
     return depth[loops.part]
 
 
@@ -225,7 +239,9 @@ def substitute(loops: Loops, buyer: Indices, supplier: Indices, quantity: Number
     if not len(buyer):
         return base.copy()
     # Those that neither buy nor supply would only make the matrix larger.
-    linked = np.unique(np.concatenate((buyer, supplier)))
+    is_linked = np.zeros(count, dtype=np.bool_)
+    is_linked[buyer] = is_linked[supplier] = True
+    linked = np.flatnonzero(is_linked)
     linked = linked[np.argsort(loops.part[linked], kind="stable")]
     place = np.zeros(count, dtype=np.int64)
     place[linked] = np.arange(len(linked))

@@ -1,29 +1,22 @@
-"""What must hold between the market marts, the landed quotes behind them and the last release (methods M6)."""
+"""What must hold between the market and compliance marts, the landed rows behind them and the last release (methods M6, M7)."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
-from expectations.check import Check, Limits, list_examples
+from expectations.check import Check, Limits, count_broken, list_examples
 from expectations.shape import check_emptied, check_filled, check_finite, check_keys, check_present, is_close
 
 MARTS = ("ets__prices_by_day", "ets__prices_by_year")
 FED_BY = ("market_quote", "market_trade")
+# Positions need facility-years, prices do not: without any they are rightly empty, and held to their own checks only.
 
 _KEYS = {"ets__prices_by_day": ("market", "instrument", "trade_date"), "ets__prices_by_year": ("market", "instrument", "year")}
 _FIGURES = {
     "ets__prices_by_day": ("close_cny_per_t", "volume_t", "turnover_cny", "is_carried", "is_from_trades", "has_conflict"),
     "ets__prices_by_year": ("close_cny_per_t", "high_cny_per_t", "low_cny_per_t", "volume_t", "turnover_cny"),
 }
-
-
-def _answer(code: str, condition: str, shown: str, source: str) -> Check:
-    """`source` gives the rows; the condition and what is shown of a row are computed once, so that examples are cheap."""
-    return Check(
-        code,
-        f"select count(*) as examined, count(*) filter (where broken) as broken, {list_examples('shown', 'broken')} as evidence"
-        f" from (select {condition} as broken, {shown} as shown from {source})",
-    )
 
 
 def _check_turnover(limits: Limits) -> Check:
@@ -37,11 +30,11 @@ def _check_turnover(limits: Limits) -> Check:
         f"(case when volume = 0 then vwap is null and turnover = 0 else {is_close('vwap * volume', 'turnover', tolerance)} end) is not true"
     )
     shown = "name || ': ' || coalesce(vwap::varchar, 'null') || ' × ' || volume || ', turnover ' || turnover"
-    return _answer("turnover_is_price_times_volume", condition, shown, f"({rows})")
+    return count_broken("turnover_is_price_times_volume", condition, shown, f"({rows})")
 
 
 def _check_quotes(limits: Limits) -> Check:
-    """Days that come from trades are added up from them, and are held to the trades where those have a mart of their own."""
+    """Days that come from trades are added up from them and hold at least what was quoted."""
     tolerance = limits.value("days_match_quotes", "relative_tolerance")
     quoted = (
         "select market, instrument, trade_date, sum(volume_t)::double as volume, sum(turnover_cny)::double as turnover"
@@ -62,7 +55,7 @@ def _check_quotes(limits: Limits) -> Check:
         f"marts.ets__prices_by_day as day full join ({quoted}) as quoted"
         " on day.market = quoted.market and day.instrument = quoted.instrument and day.trade_date = quoted.trade_date"
     )
-    return _answer("days_match_quotes", condition, shown, source)
+    return count_broken("days_match_quotes", condition, shown, source)
 
 
 def _check_year(limits: Limits) -> Check:
@@ -84,7 +77,7 @@ def _check_year(limits: Limits) -> Check:
         f"marts.ets__prices_by_year as years full join ({days}) as days"
         " on years.market = days.market and years.instrument = days.instrument and years.year = days.year"
     )
-    return _answer("year_is_sum_of_days", condition, shown, source)
+    return count_broken("year_is_sum_of_days", condition, shown, source)
 
 
 def _check_calendar() -> Check:
@@ -98,7 +91,7 @@ def _check_calendar() -> Check:
         " where day.market = spans.market and day.instrument = spans.instrument) as days_in_calendar"
         f" from ({spans}) as spans"
     )
-    return _answer(
+    return count_broken(
         "trading_days_complete",
         "(day_count = trading_days and days_in_calendar = trading_days) is not true",
         "market || ' ' || instrument || ': ' || day_count || ' rows, ' || trading_days || ' trading days'",
@@ -107,7 +100,7 @@ def _check_calendar() -> Check:
 
 
 def _check_carried() -> Check:
-    return _answer(
+    return count_broken(
         "carried_has_no_volume",
         "(is_carried = (volume_t = 0)) is not true",
         "market || ' ' || instrument || ' ' || trade_date || ': ' || coalesce(volume_t::varchar, 'null') || ' t'",
@@ -121,7 +114,7 @@ def _check_returns(limits: Limits) -> Check:
         "select *, lag(close_cny_per_t::double) over (partition by market, instrument order by trade_date) as close_before"
         " from marts.ets__prices_by_day"
     )
-    return _answer(
+    return count_broken(
         "returns_chain",
         "(case when close_before is null then log_return is null"
         f" else abs(log_return - ln(close_cny_per_t::double / close_before)) <= {tolerance!r} end) is not true",
@@ -131,7 +124,7 @@ def _check_returns(limits: Limits) -> Check:
 
 
 def _check_prices() -> Check:
-    return _answer(
+    return count_broken(
         "prices_ordered",
         "(low_cny_per_t > 0 and low_cny_per_t <= high_cny_per_t and close_cny_per_t > 0) is not true",
         "market || ' ' || instrument || ' ' || year || ': ' || coalesce(low_cny_per_t::varchar, 'null') || ' to '"
@@ -181,6 +174,61 @@ def _check_published(limits: Limits) -> Check:
     )
 
 
+def _check_surrenders(limits: Limits) -> Check:
+    tolerance = limits.value("surrenders_conserved", "tolerance_t_co2e")
+    landed = (
+        "select market, enterprise_id, compliance_year, coalesce(sum(quantity_t_co2e) filter (where instrument_kind = 'allowance'), 0) as allowance,"
+        " coalesce(sum(quantity_t_co2e) filter (where instrument_kind = 'offset'), 0) as offset_t from landing.ets_surrender group by all"
+    )
+    condition = (
+        f"(abs(coalesce(landed.allowance, 0) - mart.surrendered_allowance_t_co2e) <= {tolerance!r}"
+        f" and abs(coalesce(landed.offset_t, 0) - mart.surrendered_offset_t_co2e) <= {tolerance!r}) is not true"
+    )
+    shown = "coalesce(mart.market || ' ' || mart.enterprise_id, landed.market || ' ' || landed.enterprise_id)"
+    source = (
+        f"marts.ets__positions_by_year as mart full join ({landed}) as landed on mart.market = landed.market"
+        " and mart.enterprise_id = landed.enterprise_id and mart.compliance_year = landed.compliance_year"
+    )
+    return replace(count_broken("surrenders_conserved", condition, shown, source), may_be_empty=True)
+
+
+def _check_positions(limits: Limits) -> Check:
+    """What is owed is surrendered, counted, or outstanding; what is short costs, and what is left over has its value."""
+    tolerance = limits.value("positions_balanced", "tolerance_t_co2e")
+    relative = limits.value("positions_balanced", "relative_tolerance")
+    owed = "obligation_t_co2e::double - surrendered_allowance_t_co2e::double - offset_counted_t_co2e::double"
+    value = "(obligation_t_co2e::double - allocated_t_co2e::double) * price_cny_per_t::double"
+    condition = (
+        "(case when position_status = 'no_data' then obligation_t_co2e is null and cost_cny is null else"
+        f" abs(greatest({owed}, 0) - outstanding_t_co2e::double) <= {tolerance!r}"
+        f" and abs(surrendered_offset_t_co2e::double - offset_counted_t_co2e::double - offset_excess_t_co2e::double) <= {tolerance!r}"
+        " and (outstanding_t_co2e = 0) = (position_status = 'compliant')"
+        f" and (price_cny_per_t is null or abs(cost_cny::double - surplus_value_cny::double - {value})"
+        f" <= {relative!r} * verified_t_co2e::double * price_cny_per_t::double) end) is not true"
+    )
+    shown = "market || ' ' || enterprise_id || ' ' || compliance_year || ': ' || position_status"
+    return replace(count_broken("positions_balanced", condition, shown, "marts.ets__positions_by_year"), may_be_empty=True)
+
+
+def _check_costs(limits: Limits) -> Check:
+    relative = limits.value("product_costs_shared", "relative_tolerance")
+    shared = (
+        "select enterprise_id, compliance_year, sum(net_cost_cny)::double as net_cost from marts.ets__product_costs_by_year group by all"
+    )
+    condition = (
+        "(case when position.cost_cny is null then shared.net_cost is null else abs(shared.net_cost - position.cost_cny::double"
+        f" + position.surplus_value_cny::double) <= {relative!r} * (position.cost_cny::double + position.surplus_value_cny::double) end)"
+        " is not true"
+    )
+    source = (
+        f"({shared}) as shared left join marts.ets__positions_by_year as position on position.market = 'CN-ETS'"
+        " and shared.enterprise_id = position.enterprise_id and shared.compliance_year = position.compliance_year"
+    )
+    return replace(
+        count_broken("product_costs_shared", condition, "shared.enterprise_id || ' ' || shared.compliance_year", source), may_be_empty=True
+    )
+
+
 def list_checks(limits: Limits, columns: Mapping[str, Mapping[str, str]]) -> list[Check]:
     return [
         check_filled(),
@@ -195,6 +243,9 @@ def list_checks(limits: Limits, columns: Mapping[str, Mapping[str, str]]) -> lis
         _check_returns(limits),
         _check_prices(),
         _check_traded(limits),
+        _check_surrenders(limits),
+        _check_positions(limits),
+        _check_costs(limits),
         _check_lost(limits),
         _check_published(limits),
         check_emptied(MARTS, columns, limits),

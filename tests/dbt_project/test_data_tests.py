@@ -55,6 +55,35 @@ FAULTS = {
         "assert_average_prices_lie_between_low_and_high"
     ],
     "update marts.ets__prices_by_year set turnover_cny = turnover_cny + 0.01": ["assert_years_are_the_sum_of_their_days"],
+    "update marts.ets__positions_by_year set offset_counted_t_co2e = offset_counted_t_co2e + 1 where compliance_year = 2024": [
+        "assert_positions_conserve_what_is_owed"
+    ],
+    "update marts.ets__product_costs_by_year set net_cost_cny = net_cost_cny * 1.001": ["assert_product_costs_add_up_to_the_enterprise"],
+    "update marts.ccer__ledger set balance_t_co2e = balance_t_co2e + 1 where cancelled_voluntary_t_co2e > 0": [
+        "assert_credits_are_conserved_from_issue_to_cancellation"
+    ],
+    "delete from marts.ccer__findings where rule_code = 'cancelled_without_surrender'": [
+        "assert_offset_findings_explain_the_two_registers"
+    ],
+    "update marts.eia__assessments set benchmark_year = benchmark_year + 3 where benchmark_year is not null": [
+        "assert_assessments_judge_by_benchmarks_before_the_approval"
+    ],
+    "update marts.eia__region_increments_by_year set project_count = project_count + 1 where year = 2024": [
+        "assert_increments_add_up_to_the_projects"
+    ],
+    "update marts.finance__portfolios set outstanding_cny = outstanding_cny + 0.01": ["assert_portfolios_are_the_sum_of_their_borrowers"],
+    "update marts.finance__borrowers set is_eligible = true where not has_valid_label": ["assert_eligible_borrowers_meet_all_conditions"],
+    "update marts.finance__stress_tests set extra_cost_cny = -extra_cost_cny where free_allocation_share = 0": [
+        "assert_less_free_allocation_never_costs_less",
+        "accepted_range_finance__stress_tests_extra_cost_cny",
+    ],
+    "update marts.policy__target_progress_by_month set gap = gap + 1 where indicator = 'tasks_done'": [
+        "assert_gaps_are_targets_less_values"
+    ],
+    "update marts.policy__standard_priorities set priority_rank = priority_rank + 1": ["assert_priorities_follow_the_scores"],
+    "update intermediate.int_footprint__network_solved set recalculated_kg_co2e = recalculated_kg_co2e * 1.00000001 where supplier_depth = 1": [
+        "assert_recalculated_footprints_solve_the_network"
+    ],
 }
 
 

@@ -176,6 +176,13 @@ def deliveries(tmp_path: Path, contracts: dict[str, Contract]) -> DeliveryMaker:
     return DeliveryMaker(tmp_path, contracts)
 
 
+# The sources that the marts' checks look back to.
+LANDED = (
+    "product_footprint", "footprint_activity", "market_quote", "ets_surrender", "ccer_issuance", "ccer_cancellation", "eia_project", "loan",
+    "pcf_standard",
+)  # fmt: skip
+
+
 def _fill_warehouse(path: Path) -> None:
     """A build as the warehouse makes it, from the acceptance world: landed rows and reference lists as delivered, marts as expected."""
     with duckdb.connect(str(path)) as connection:
@@ -185,7 +192,7 @@ def _fill_warehouse(path: Path) -> None:
         connection.execute("create schema intermediate")
         for seed in sorted((WORLD / "world" / "seeds").glob("*.csv")):
             connection.execute(f"create table reference.{seed.stem} as select * from read_csv('{seed}')")
-        for source in ("product_footprint", "footprint_activity", "market_quote"):
+        for source in LANDED:
             files = WORLD / "world" / "inbox" / source / "*.csv"
             # `distinct`: what is sent twice lands once.
             connection.execute(
@@ -193,8 +200,7 @@ def _fill_warehouse(path: Path) -> None:
                 f" from read_csv('{files}', union_by_name = true)"
             )
         for mart in sorted((WORLD / "expected").glob("*.parquet")):
-            if mart.stem.startswith(("footprint__", "ets__prices")):
-                connection.execute(f"create table marts.{mart.stem} as select * from read_parquet('{mart}')")
+            connection.execute(f"create table marts.{mart.stem} as select * from read_parquet('{mart}')")
         lines = "select disclosure_id, revision, count(*) as line_count from landing.footprint_activity group by all"
         connection.execute(
             "create or replace table marts.footprint__products as select products.*, coalesce(lines.line_count, 0) as line_count,"

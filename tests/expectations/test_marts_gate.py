@@ -11,7 +11,7 @@ import pytest
 
 from expectations import gate
 from expectations.gate import GateResult
-from expectations.marts import ets, footprint
+from expectations.marts import ccer, eia, ets, finance, footprint, policy
 
 COUNTRY = "province_code = '000000'"
 ONE_CELL = f"rowid = (select min(rowid) from marts.footprint__sectors_by_year where {COUNTRY} and disclosure_count > 3)"
@@ -77,11 +77,60 @@ FAULTS: dict[str, dict[str, str]] = {
         "returns_chain": f"update marts.ets__prices_by_day set log_return = 0 where {TRADED_DAY}",
         "prices_ordered": "update marts.ets__prices_by_year set low_cny_per_t = high_cny_per_t + 1 where rowid = 0",
         "traded_days_share": "update marts.ets__prices_by_day set is_carried = true where market = 'CN-ETS'",
+        "surrenders_conserved": "update marts.ets__positions_by_year set surrendered_allowance_t_co2e = surrendered_allowance_t_co2e + 1"
+        " where rowid = 0",
+        "positions_balanced": "update marts.ets__positions_by_year set outstanding_t_co2e = 5 where position_status = 'compliant'",
+        "product_costs_shared": "update marts.ets__product_costs_by_year set net_cost_cny = net_cost_cny * 1.01",
         "days_lost": "delete from marts.ets__prices_by_day where trade_date < date '2023-06-01'",
         "published_close_moved": f"update marts.ets__prices_by_day set close_cny_per_t = close_cny_per_t * 1.05 where {TRADED_DAY}",
         "column_emptied": "update marts.ets__prices_by_day set volatility_30d = null",
     },
+    "ccer": {
+        "marts_filled": "delete from marts.ccer__ledger",
+        "keys_unique": "insert into marts.ccer__ledger from marts.ccer__ledger limit 1",
+        "figures_present": "update marts.ccer__ledger set balance_t_co2e = null where rowid = 0",
+        "credits_conserved": "update marts.ccer__ledger set cancelled_voluntary_t_co2e = cancelled_voluntary_t_co2e + 1 where rowid = 0",
+        "offsets_reconciled": "delete from marts.ccer__findings where rule_code = 'surrendered_without_cancellation'",
+        "findings_say_how_much": "update marts.ccer__findings set quantity_t_co2e = 0 where rule_code = 'legacy_expired'",
+        "column_emptied": "update marts.ccer__ledger set owner_id = null",
+    },
+    "eia": {
+        "marts_filled": "delete from marts.eia__region_increments_by_year",
+        "keys_unique": "insert into marts.eia__assessments from marts.eia__assessments limit 1",
+        "figures_finite": "update marts.eia__assessments set percentile_rank = 'nan' where rowid = 0",
+        "figures_present": "update marts.eia__assessments set verdict = null where rowid = 0",
+        "projects_assessed": "delete from marts.eia__assessments where rowid = 0",
+        "benchmarks_before_approval": "update marts.eia__assessments set benchmark_year = year(approved_on) where tier = 4",
+        "increments_complete": "update marts.eia__region_increments_by_year set project_count = project_count + 1 where rowid = 0",
+        "outcomes_follow": "update marts.eia__assessments set ex_post_gap_ratio = ex_post_gap_ratio + 0.01",
+        "column_emptied": "update marts.eia__assessments set ex_post_year = null",
+    },
+    "finance": {
+        "marts_filled": "delete from marts.finance__portfolios",
+        "keys_unique": "insert into marts.finance__borrowers from marts.finance__borrowers limit 1",
+        "figures_finite": "update marts.finance__borrowers set attribution = 'inf' where rowid = 0",
+        "figures_present": "update marts.finance__borrowers set is_eligible = null where rowid = 0",
+        "borrowers_lent_to": "update marts.finance__borrowers set borrower_id = 'lei:nobody' where rowid = 0",
+        "portfolio_is_sum_of_borrowers": "update marts.finance__portfolios set financed_t_co2e = financed_t_co2e * 1.001 where rowid = 0",
+        "financed_is_attributed": "update marts.finance__borrowers set financed_t_co2e = financed_t_co2e * 1.001 where rowid = 0",
+        "eligible_is_all_five": "update marts.finance__borrowers set is_eligible = true where not has_valid_label",
+        "stress_complete": "delete from marts.finance__stress_tests where rowid = 0",
+        "column_emptied": "update marts.finance__borrowers set best_tier = null",
+    },
+    "policy": {
+        "marts_filled": "delete from marts.policy__target_progress_by_month",
+        "keys_unique": "insert into marts.policy__target_progress_by_month from marts.policy__target_progress_by_month limit 1",
+        "figures_finite": "update marts.policy__standard_priorities set score = 'nan' where rowid = 0",
+        "figures_present": "update marts.policy__target_progress_by_month set target_value = null where rowid = 0",
+        "gaps_add_up": "update marts.policy__target_progress_by_month set gap = gap + 1 where rowid = 0",
+        "months_complete": "delete from marts.policy__target_progress_by_month where rowid = 0",
+        "forecasts_start_from_progress": "update marts.policy__target_forecasts set probability = 1.2 where rowid = 0",
+        "priorities_follow_scores": "update marts.policy__standard_priorities set priority_rank = 22 - priority_rank",
+        "column_emptied": "update marts.policy__target_progress_by_month set needed_per_month = null",
+    },
 }
+MODULES = {"ccer": ccer, "eia": eia, "ets": ets, "finance": finance, "footprint": footprint, "policy": policy}
+SUITES = [f"marts.{instrument}" for instrument in sorted(MODULES)]
 PLANTED = [(instrument, code) for instrument, faults in FAULTS.items() for code in faults]
 
 
@@ -107,12 +156,13 @@ def sound_release(sound_warehouse, last_release) -> tuple[Path, Path]:
 
 def test_gate_passes_sound_marts(gatekeeper, sound_warehouse, last_release):
     first = gatekeeper.judge_marts(sound_warehouse)
-    assert [result.suite for result in first] == ["marts.ets", "marts.footprint"]
+    assert [result.suite for result in first] == SUITES
     for result in first:
         assert result.success, result.failures
         assert list_codes(result) == {"first_release"}
     with duckdb.connect(str(sound_warehouse), read_only=True) as connection:
-        for result, marts in zip(first, (ets.MARTS, footprint.MARTS), strict=True):
+        for result, name in zip(first, sorted(MODULES), strict=True):
+            marts = MODULES[name].MARTS
             rows = sum(connection.execute(f"select count(*) from marts.{mart}").fetchone()[0] for mart in marts)
             assert result.rows_examined == rows
     second = gatekeeper.judge_marts(sound_warehouse, last_release)
@@ -137,7 +187,7 @@ def test_gate_finds_a_planted_fault(gatekeeper, change_warehouse, last_release, 
 
 @pytest.mark.parametrize(("instrument", "code"), PLANTED)
 def test_gate_notices_each_check_that_is_taken_away(gatekeeper, sound_release, monkeypatch, instrument, code):
-    module = {"footprint": footprint, "ets": ets}[instrument]
+    module = MODULES[instrument]
     sound = module.list_checks
     monkeypatch.setattr(module, "list_checks", lambda *given: [check for check in sound(*given) if check.code != code])
     result = find_result(gatekeeper.judge_marts(*sound_release), instrument)
@@ -147,7 +197,7 @@ def test_gate_notices_each_check_that_is_taken_away(gatekeeper, sound_release, m
 
 @pytest.mark.parametrize("instrument", sorted(FAULTS))
 def test_gate_notices_an_emptied_suite(gatekeeper, sound_warehouse, monkeypatch, instrument):
-    module = {"footprint": footprint, "ets": ets}[instrument]
+    module = MODULES[instrument]
     monkeypatch.setattr(module, "list_checks", lambda *_: [])
     result = find_result(gatekeeper.judge_marts(sound_warehouse), instrument)
     assert not result.success
@@ -176,8 +226,8 @@ def test_gate_stops_when_a_mart_is_missing(gatekeeper, change_warehouse):
 
 def _empty(*schemas: str) -> list[str]:
     tables = {
-        "marts": (*footprint.MARTS, *ets.MARTS),
-        "landing": ("product_footprint", "footprint_activity", "market_quote"),
+        "marts": tuple(sorted({mart for module in MODULES.values() for mart in module.MARTS})),
+        "landing": tuple(sorted({source for module in MODULES.values() for source in module.FED_BY} - {"market_trade"})),
         "ets": (*(f"marts.{mart}" for mart in ets.MARTS), "landing.market_quote"),
     }
     return [f"delete from {table if '.' in table else f'{schema}.{table}'}" for schema in schemas for table in tables[schema]]
@@ -185,7 +235,7 @@ def _empty(*schemas: str) -> list[str]:
 
 def test_gate_releases_nothing_from_nothing(gatekeeper, change_warehouse):
     results = gatekeeper.judge_marts(change_warehouse(*_empty("marts", "landing")))
-    assert [result.suite for result in results] == ["marts.ets", "marts.footprint"]
+    assert [result.suite for result in results] == SUITES
     for result in results:
         assert not result.success
         assert result.rows_examined == 0
@@ -199,9 +249,10 @@ def test_gate_stops_empty_marts_over_full_landing(gatekeeper, change_warehouse):
 def test_gate_leaves_out_an_instrument_that_nobody_feeds(gatekeeper, change_warehouse, last_release):
     unfed = change_warehouse(*_empty("ets"))
     results = gatekeeper.judge_marts(unfed)
-    assert [result.suite for result in results] == ["marts.footprint"]
-    assert results[0].success
-    assert "instrument_not_fed" in list_codes(results[0], "warning")
+    assert [result.suite for result in results] == [suite for suite in SUITES if suite != "marts.ets"]
+    for result in results:
+        assert result.success, result.failures
+        assert "instrument_not_fed" in list_codes(result, "warning")
     # What the last release showed cannot go away unnoticed.
     again = gatekeeper.judge_marts(unfed, last_release)
     assert not find_result(again, "ets").success

@@ -108,7 +108,8 @@ def test_finders_find_planted_offences() -> None:
 
 
 def test_every_model_has_its_yaml_and_a_name_of_the_grammar(root: Path, models: dict[str, dict[str, Any]]) -> None:
-    files = {path.stem: path.parent.relative_to(root / "dbt_project/models") for path in (root / "dbt_project/models").rglob("*.sql")}
+    folder = root / "dbt_project/models"
+    files = {path.stem: path.parent.relative_to(folder) for suffix in ("sql", "py") for path in folder.rglob(f"*.{suffix}")}
     assert files == {name: model["folder"] for name, model in models.items()}
     grammar = {"staging": STAGING, "intermediate": INTERMEDIATE, "marts": MART}
     assert not [name for name, folder in files.items() if not grammar[folder.parts[0]].fullmatch(name)]

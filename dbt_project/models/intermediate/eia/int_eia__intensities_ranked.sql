@@ -7,7 +7,7 @@ projects as (
 ),
 
 chosen as (
-    select * from {{ ref('int_eia__benchmarks_chosen') }}
+    select * from {{ ref('int_eia__benchmarks_selected') }}
 ),
 
 disclosures as (

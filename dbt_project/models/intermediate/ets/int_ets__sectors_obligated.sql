@@ -25,8 +25,8 @@ sector_years as (
         case
             when count(*) = count(facility_years.facility_output_quantity * ets_benchmark.t_co2e_per_unit)
                 then cast(
-                    {{ ordered_sum('facility_years.facility_output_quantity * ets_benchmark.t_co2e_per_unit') }} as decimal(38, 12)
-                )
+                        {{ ordered_sum('facility_years.facility_output_quantity * ets_benchmark.t_co2e_per_unit') }} as decimal(38, 12)
+                    )
         end as benchmark_allocation_t_co2e,
         max(case when ets_benchmark.status = 'draft' then 1 else 0 end) = 1 as has_draft_benchmark
     from facility_years
@@ -50,10 +50,10 @@ obligated as (
             case
                 when ets_rule.gap_cap_share is not null
                     then least(
-                        sector_years.verified_t_co2e,
-                        sector_years.allocated_t_co2e
-                        + sector_years.verified_t_co2e * cast(ets_rule.gap_cap_share as decimal(9, 8))
-                    )
+                            sector_years.verified_t_co2e,
+                            sector_years.allocated_t_co2e
+                            + sector_years.verified_t_co2e * cast(ets_rule.gap_cap_share as decimal(9, 8))
+                        )
                 else sector_years.verified_t_co2e
             end as decimal(28, 10)
         ) as obligation_t_co2e,

@@ -33,7 +33,8 @@ final as (
         shared.as_of,
         cast(shared.outstanding_cny as decimal(38, 8)) as outstanding_cny,
         shared.total_value_cny,
-        case when shared.value_share > 1 then 1.0 else shared.value_share end as attribution
+        case when shared.value_share > 1 then 1.0 else shared.value_share end as attribution,
+        shared.value_share > 1 as is_attribution_capped
     from shared
 )
 

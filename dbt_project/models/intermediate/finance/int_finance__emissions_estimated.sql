@@ -75,7 +75,7 @@ candidates as (
     inner join verified
         on
             borrower_years.borrower_id = verified.enterprise_id
-            and verified.emissions_year <= borrower_years.loan_year
+            and borrower_years.loan_year >= verified.emissions_year
     union all
     select
         borrower_years.borrower_id,
@@ -88,7 +88,7 @@ candidates as (
     inner join disclosed
         on
             borrower_years.borrower_id = disclosed.enterprise_id
-            and disclosed.emissions_year <= borrower_years.loan_year
+            and borrower_years.loan_year >= disclosed.emissions_year
     union all
     select
         borrower_years.borrower_id,
@@ -103,7 +103,7 @@ candidates as (
     inner join industry_means
         on
             enterprises.industry_code = industry_means.industry_code
-            and industry_means.emissions_year <= borrower_years.loan_year
+            and borrower_years.loan_year >= industry_means.emissions_year
 ),
 
 ranked as (

@@ -1,4 +1,5 @@
--- What each condition of eligibility rests on, per borrower and day of its loans: what is known now, as far as its date is not after the loan's.
+-- What each condition of eligibility rests on, per borrower and day of its loans: what is known now, as far as its date is not after
+-- the loan's.
 with
 
 borrowers as (
@@ -67,7 +68,7 @@ ranked_years as (
     inner join enterprise_years
         on
             borrower_days.borrower_id = enterprise_years.enterprise_id
-            and enterprise_years.reporting_year <= borrower_days.loan_year
+            and borrower_days.loan_year >= enterprise_years.reporting_year
 ),
 
 ranked_states as (
@@ -89,7 +90,7 @@ ranked_states as (
     inner join certificates
         on
             borrower_days.borrower_id = certificates.enterprise_id
-            and certificates.state_on <= borrower_days.as_of
+            and borrower_days.as_of >= certificates.state_on
 ),
 
 labelled_days as (
@@ -125,7 +126,7 @@ lagging_days as (
         on
             borrower_days.borrower_id = assessments.enterprise_id
             and assessments.verdict = 'lagging'
-            and assessments.approved_on <= borrower_days.as_of
+            and borrower_days.as_of >= assessments.approved_on
             and assessments.approved_on > borrower_days.as_of - interval '{{ var("eia_lookback_years") }}' year
 ),
 

@@ -19,11 +19,11 @@ priced as (
     select
         activities.*,
         links.supplier_quantity,
-        factors.factor_id,
-        factors.factor_edition,
-        factors.factor_geography_code,
-        factors.factor_uncertainty_pct,
-        activities.base_quantity * factors.kg_co2e_per_base_unit as line_kg_co2e
+        case when links.line_no is null then factors.factor_id end as factor_id,
+        case when links.line_no is null then factors.factor_edition end as factor_edition,
+        case when links.line_no is null then factors.factor_geography_code end as factor_geography_code,
+        case when links.line_no is null then factors.factor_uncertainty_pct end as factor_uncertainty_pct,
+        case when links.line_no is null then activities.base_quantity * factors.kg_co2e_per_base_unit end as line_kg_co2e
     from activities
     left join links
         on
@@ -31,8 +31,7 @@ priced as (
             and activities.line_no = links.line_no
     left join factors
         on
-            links.disclosure_id is null
-            and activities.activity_code = factors.activity_code
+            activities.activity_code = factors.activity_code
             and activities.geography_code = factors.geography_code
             and activities.period_end = factors.period_end
             and activities.unit_dimension = factors.factor_unit_dimension

@@ -24,7 +24,7 @@ summed as (
                     {{ ordered_sum(
                         'pow(activities.line_kg_co2e * activities.factor_uncertainty_pct, 2)'
                     ) }}, 0
-                )
+                    )
         end as factor_variance
     from activities
     group by activities.disclosure_id

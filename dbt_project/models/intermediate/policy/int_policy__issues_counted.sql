@@ -1,4 +1,5 @@
--- What a forecast starts from: the standards in force, and how many were issued in each of the last complete months, gross of those that left.
+-- What a forecast starts from: the standards in force, and how many were issued in each of the last complete months, gross of those
+-- that left.
 with
 
 counted as (
@@ -10,7 +11,7 @@ policy_target as (
 ),
 
 targets as (
-    select *
+    select policy_target.*
     from policy_target
     where policy_target.indicator = 'pcf_standards'
 ),
@@ -38,7 +39,7 @@ monthly_issues as (
     left join counted
         on
             jurisdictions.jurisdiction_code = counted.jurisdiction_code
-            and counted.issued_on >= window_months.month_start
+            and window_months.month_start <= counted.issued_on
             and counted.issued_on < window_months.month_start + interval '1' month
     group by
         jurisdictions.jurisdiction_code,

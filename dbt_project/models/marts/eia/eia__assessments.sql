@@ -5,7 +5,7 @@ projects as (
 ),
 
 chosen as (
-    select * from {{ ref('int_eia__benchmarks_chosen') }}
+    select * from {{ ref('int_eia__benchmarks_selected') }}
 ),
 
 ranked as (
@@ -48,9 +48,9 @@ placed as (
             case
                 when projects.intensity_kg_co2e is not null
                     then coalesce(
-                        {{ item_of_first_limit('projects.intensity_kg_co2e', 'limits.upper_limits', 'limits.tiers') }},
-                        limits.last_tier + 1
-                    )
+                            {{ item_of_first_limit('projects.intensity_kg_co2e', 'limits.upper_limits', 'limits.tiers') }},
+                            limits.last_tier + 1
+                        )
             end as bigint
         ) as tier
     from projects

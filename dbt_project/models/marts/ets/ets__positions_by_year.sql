@@ -92,11 +92,11 @@ balanced as (
         case
             when positions.obligation_t_co2e is not null
                 then greatest(
-                    round(
-                        positions.obligation_t_co2e - positions.surrendered_allowance_t_co2e - positions.offset_counted_t_co2e, 6
-                    ),
-                    0
-                )
+                        round(
+                            positions.obligation_t_co2e - positions.surrendered_allowance_t_co2e - positions.offset_counted_t_co2e, 6
+                        ),
+                        0
+                    )
         end as outstanding_t_co2e
     from positions
 ),

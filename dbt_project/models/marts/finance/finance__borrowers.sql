@@ -27,6 +27,7 @@ final as (
         emissions.emissions_t_co2e / (cast(nullif(borrowers.total_value_cny, 0) as double) / 1000000)
             as intensity_t_co2e_per_million_cny,
         evidence.best_tier,
+        borrowers.is_attribution_capped,
         evidence.has_good_tier,
         evidence.has_valid_label,
         evidence.is_ets_clear,
