@@ -21,7 +21,7 @@ TRADED_DAY = "rowid = (select min(rowid) from marts.ets__prices_by_day where not
 ONE_DISCLOSURE = "rowid = (select min(rowid) from marts.footprint__products where output_quantity is not null)"
 PUBLIC = "marts.footprint__sectors_by_year_public"
 TABLE_KEY = "product_code, boundary, gwp_set, reporting_year"
-# A table whose country is shown while several of its provinces are withheld, and all of the withheld ones but the largest.
+# A table whose country is shown while several of its provinces are withheld, and all of its withheld cells but the first.
 HALF_SHOWN = (
     f"select {TABLE_KEY} from {PUBLIC} group by all having bool_or({COUNTRY} and suppression_reason is null)"
     " and count(suppression_reason) > 1 order by all limit 1"
