@@ -219,7 +219,7 @@ class Gatekeeper:
 
     def _hide_build(self, attached: Sequence[str]) -> None:
         """Forget the build: a file that stays attached cannot be written, moved or deleted by others."""
-        for schema in (*BUILD_SCHEMAS, "previous"):
+        for schema in (*BUILD_SCHEMAS, "previous", "attack"):
             self._examiner.run(f"drop schema if exists {schema} cascade")
         for name in attached:
             self._examiner.run(f"detach {quote_name(name)}")
@@ -249,6 +249,8 @@ class Gatekeeper:
         limits = _limits(suite)
         module = _find_module("marts", instrument)
         columns = self._list_columns()
+        if module is not None and hasattr(module, "prepare"):
+            module.prepare(self._examiner.run, columns)  # what no query can find out, laid down where the checks read it
         checks: list[Check] = list(module.list_checks(limits, columns)) if module is not None else []
         planned = set(limits.codes)
         extra = list(left_out)

@@ -26,6 +26,7 @@ from warehouse.ledger import Ledger
 from warehouse.settings import ROOT, Settings, china_day, utc_now
 
 PROJECT = ROOT / "dbt_project"
+PUBLIC_TOTALS = "public_totals.parquet"
 PROJECT_PARTS = ("dbt_project.yml", "profiles.yml", "macros", "models", "tests")
 
 
@@ -79,6 +80,20 @@ def create_landing_views(warehouse: Path, contracts: dict[str, Contract], settin
             con.execute(f'create view landing."{source}" as select {columns} from {parquet_relation(files, contract.landing_types())}')
 
 
+def gather_earlier_totals(settings: Settings, folder: Path) -> Path | None:
+    """One file of what was ever public, from all releases that are kept, withdrawn ones too: what was read stays known (methods.md M4)."""
+    found = sorted(settings.releases.glob(f"*/{PUBLIC_TOTALS}"))
+    if not found:
+        return None
+    gathered = folder / PUBLIC_TOTALS
+    with duckdb.connect() as con:
+        listed = ", ".join("'" + str(path).replace("'", "''") + "'" for path in found)
+        con.execute(
+            f"copy (select distinct * from read_parquet([{listed}]) order by all) to '{str(gathered).replace(chr(39), chr(39) * 2)}' (format parquet)"
+        )
+    return gathered
+
+
 def _dbt_environment(settings: Settings, folder: Path, warehouse: Path) -> dict[str, str]:
     return os.environ | {
         "TANLIAN_WAREHOUSE": str(warehouse),
@@ -90,13 +105,16 @@ def _dbt_environment(settings: Settings, folder: Path, warehouse: Path) -> dict[
 
 
 def _run_dbt(settings: Settings, folder: Path, warehouse: Path, as_of: datetime, say: Callable[[str], None]) -> list[dict[str, Any]]:
-    clocks = json.dumps({"as_of": as_of.isoformat(timespec="microseconds"), "rule_date": china_day(as_of)})
+    given = {"as_of": as_of.isoformat(timespec="microseconds"), "rule_date": china_day(as_of)}
+    earlier = gather_earlier_totals(settings, folder)
+    if earlier is not None:
+        given["earlier_totals"] = str(earlier)
     command = [
         str(Path(sys.executable).with_name("dbt")),
         "build",
         "--project-dir", str(folder / "project"),
         "--profiles-dir", str(folder / "project"),
-        "--vars", clocks,
+        "--vars", json.dumps(given),
         "--exclude-resource-type", "unit_test",
         "--log-path", str(folder / "logs"),
         "--no-use-colors",

@@ -24,7 +24,7 @@ from ingest.contract import read_contracts
 from ingest.delivery import sync_folder
 from ingest.reference import ReferenceLists
 from warehouse.audience import read_audiences, write_audience_file
-from warehouse.build import PROJECT, Build, BuildRefused, build
+from warehouse.build import PROJECT, PUBLIC_TOTALS, Build, BuildRefused, build
 from warehouse.facts import own_tables, used_waivers
 from warehouse.ledger import Ledger
 from warehouse.settings import ROOT, Settings, china_day, utc_now
@@ -253,6 +253,7 @@ def _publish(
     temporary = settings.releases / f".making-{release_id}"
     shutil.rmtree(temporary, ignore_errors=True)
     temporary.mkdir()
+    manifest["public_totals"] = write_public_totals(made.warehouse, temporary / PUBLIC_TOTALS)
     tables = own_tables(settings, ledger, manifest, made.as_of)
     for audience in read_audiences():
         target = temporary / audience.file_name
@@ -268,6 +269,25 @@ def _publish(
     _list(ledger, folder)
     point_to(settings, release_id)
     return manifest
+
+
+def write_public_totals(warehouse: Path, target: Path) -> dict[str, Any]:
+    """What has been public up to this release, and what it withheld: the next one must not give it away (methods.md M4).
+
+    It holds withheld figures, so it stands beside the release and is part of no audience's file; every release repeats those before it,
+    since their files are pruned.
+    """
+    names = "product_code, boundary, gwp_set, reporting_year, version, province_code, total_t_co2e, is_published, is_protected"
+    with duckdb.connect(str(warehouse), read_only=True) as con:
+        con.execute(
+            f"copy (select {names} from intermediate.int_footprint__totals_published union"
+            f" select {names} from intermediate.int_footprint__cells_suppressed order by all)"
+            f" to '{str(target).replace(chr(39), chr(39) * 2)}' (format parquet)"
+        )
+        count = con.execute("select count(*) from read_parquet(?)", [str(target)]).fetchone() or (0,)
+    target.chmod(0o444)
+    _sync_file(target)
+    return {"row_count": int(count[0]), "sha256": hashlib.sha256(target.read_bytes()).hexdigest()}
 
 
 def _list(ledger: Ledger, folder: Path) -> None:

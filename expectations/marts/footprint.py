@@ -5,15 +5,24 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from expectations.check import Check, Limits, list_examples
+from expectations.disclosure import list_disclosure_checks, record_attack
 from expectations.shape import check_emptied, check_filled, check_finite, check_keys, check_present, is_close
 
-MARTS = ("footprint__products", "footprint__sectors_by_year", "footprint__benchmarks_by_year", "footprint__product_tiers")
+MARTS = (
+    "footprint__products",
+    "footprint__sectors_by_year",
+    "footprint__sectors_by_year_public",
+    "footprint__benchmarks_by_year",
+    "footprint__product_tiers",
+)
+prepare = record_attack
 FED_BY = ("product_footprint",)
 
 _CELL = ("product_code", "boundary", "gwp_set", "reporting_year")
 _KEYS = {
     "footprint__products": ("disclosure_id",),
     "footprint__sectors_by_year": (*_CELL, "province_code"),
+    "footprint__sectors_by_year_public": (*_CELL, "province_code"),
     "footprint__benchmarks_by_year": _CELL,
     "footprint__product_tiers": ("disclosure_id",),
 }
@@ -302,6 +311,7 @@ def list_checks(limits: Limits, columns: Mapping[str, Mapping[str, str]]) -> lis
         _check_order(limits),
         _check_tiers(),
         _check_benchmarks(),
+        *list_disclosure_checks(),
         _check_lineage(columns),
         _check_share("recalculated_share", limits, status, "count(*)", "marts.footprint__products"),
         _check_share("priced_lines_share", limits, "sum(priced_line_count)", "sum(line_count)", "marts.footprint__products"),

@@ -42,6 +42,12 @@ FAULTS = {
     ],
     "update marts.footprint__product_tiers set tier = 5 - tier": ["assert_cleaner_products_never_have_a_worse_tier"],
     "update marts.footprint__product_tiers set percentile_rank = 0 where tier is null": ["assert_tiers_stand_exactly_where_benchmarks_do"],
+    "update marts.footprint__sectors_by_year_public set disclosure_count = 2 where suppression_reason = 'primary_threshold'": [
+        "assert_withheld_cells_show_nothing"
+    ],
+    "update marts.footprint__sectors_by_year_public set suppression_reason = 'forgotten' where suppression_reason = 'primary_p_percent'": [
+        "accepted_values_footprint__sectors_by_year_public_suppression_reason"
+    ],
     "update marts.ets__prices_by_day set close_cny_per_t = close_cny_per_t + 1 where is_carried": [
         "assert_carried_days_keep_the_close_and_return_nothing"
     ],

@@ -12,6 +12,7 @@ import pytest
 
 from expectations.gate import Candidate, Gatekeeper
 from ingest.contract import Contract, read_contracts
+from warehouse.disclosure.publication import TOTALS, suppress_cells
 
 WORLD = Path(__file__).parents[2].parent / "shared" / "acceptance"
 DELIVERY = "d" * 64
@@ -188,6 +189,7 @@ def _fill_warehouse(path: Path) -> None:
         connection.execute("set timezone = 'Asia/Shanghai'")
         for schema in ("marts", "landing", "reference"):
             connection.execute(f"create schema {schema}")
+        connection.execute("create schema intermediate")
         for seed in sorted((WORLD / "world" / "seeds").glob("*.csv")):
             connection.execute(f"create table reference.{seed.stem} as select * from read_csv('{seed}')")
         for source in LANDED:
@@ -205,6 +207,42 @@ def _fill_warehouse(path: Path) -> None:
             " coalesce(lines.line_count, 0) - (recalculation_status = 'partial')::int as priced_line_count"
             f" from marts.footprint__products as products left join ({lines}) as lines using (disclosure_id, revision)"
         )
+        _add_public_table(connection)
+
+
+def _add_public_table(connection: duckdb.DuckDBPyConnection) -> None:
+    """The public table and what it follows from, as the build makes them; no earlier release."""
+    key = "product_code, boundary, gwp_set, reporting_year"
+    connection.execute(
+        f"create table intermediate.int_footprint__contributions_ranked as with placed as ("
+        f" select {key}, coalesce(province_code, 'unplaced') as province_code, enterprise_id, declared_kg_co2e * output_quantity as kg"
+        f" from marts.footprint__products union all select {key}, '000000', enterprise_id, declared_kg_co2e * output_quantity"
+        f" from marts.footprint__products),"
+        f" contributions as (select {key}, province_code, enterprise_id, coalesce(sum(kg), 0) / 1000 as t from placed group by all)"
+        f" select {key}, province_code, count(*) as enterprise_count, sum(t) as total_t_co2e, max(t) as largest_t_co2e,"
+        " coalesce(list_reverse_sort(list(t))[2], 0) as second_t_co2e, 3 as minimum_enterprise_count, 0.1::double as p_share,"
+        " 0.1::double as protection_share from contributions group by all"
+    )
+    cells = connection.table("intermediate.int_footprint__contributions_ranked").to_arrow_table()
+    reasons = suppress_cells(cells, TOTALS.empty_table(), 20.0)
+    connection.register("reasons", reasons)
+    names = ", ".join(TOTALS.names)
+    connection.execute(f"create table intermediate.int_footprint__totals_published as select {names} from reasons where false")
+    figures = [
+        row[0]
+        for row in connection.execute("describe marts.footprint__sectors_by_year").fetchall()
+        if row[0] not in (*key.split(", "), "province_code")
+    ]
+    shown = ", ".join(
+        f"case when now.is_published{' and earlier.is_published' if name.startswith('yoy_') else ''} then sector.{name} end as {name}"
+        for name in figures
+    )
+    connection.execute(
+        f"create table marts.footprint__sectors_by_year_public as select {key}, province_code, now.suppression_reason, {shown}"
+        f" from marts.footprint__sectors_by_year as sector join reasons as now using ({key}, province_code)"
+        f" left join (select * replace (reporting_year + 1 as reporting_year) from reasons) as earlier using ({key}, province_code)"
+    )
+    connection.unregister("reasons")
 
 
 @pytest.fixture(scope="session")

@@ -19,6 +19,22 @@ SECTORS = "update marts.footprint__sectors_by_year"
 CHANGED_CELL = "rowid = (select min(rowid) from marts.footprint__sectors_by_year where yoy_change_kg_co2e is not null)"
 TRADED_DAY = "rowid = (select min(rowid) from marts.ets__prices_by_day where not is_carried and log_return <> 0)"
 ONE_DISCLOSURE = "rowid = (select min(rowid) from marts.footprint__products where output_quantity is not null)"
+PUBLIC = "marts.footprint__sectors_by_year_public"
+TABLE_KEY = "product_code, boundary, gwp_set, reporting_year"
+# A table whose country is shown while several of its provinces are withheld, and all of its withheld cells but the first.
+HALF_SHOWN = (
+    f"select {TABLE_KEY} from {PUBLIC} group by all having bool_or({COUNTRY} and suppression_reason is null)"
+    " and count(suppression_reason) > 1 order by all limit 1"
+)
+ALL_BUT_ONE = (
+    f"select {TABLE_KEY}, province_code from {PUBLIC} where suppression_reason is not null and ({TABLE_KEY}) in ({HALF_SHOWN})"
+    " order by province_code offset 1"
+)
+UNKNOWN_CHANGE = (
+    f"rowid = (select min(public.rowid) from {PUBLIC} as public join marts.footprint__sectors_by_year as truth"
+    f" using ({TABLE_KEY}, province_code) where public.suppression_reason is null and public.yoy_change_kg_co2e is null"
+    " and truth.yoy_change_kg_co2e is not null)"
+)
 
 FAULTS: dict[str, dict[str, str]] = {
     "footprint": {
@@ -34,6 +50,12 @@ FAULTS: dict[str, dict[str, str]] = {
         "statistics_ordered": f"{SECTORS} set p10_kg_co2e = p90_kg_co2e + 1 where {ONE_CELL}",
         "tiers_complete": "delete from marts.footprint__product_tiers where rowid = 0",
         "benchmarks_match_cells": "update marts.footprint__benchmarks_by_year set disclosure_count = disclosure_count + 1 where rowid = 0",
+        "public_cells_true_or_empty": f"update {PUBLIC} set total_t_co2e = total_t_co2e * 1.01 where suppression_reason is null",
+        "changes_tell_no_neighbour": f"update {PUBLIC} set yoy_change_kg_co2e = 0.1 where {UNKNOWN_CHANGE}",
+        "unsafe_cells_withheld": f"update {PUBLIC} set suppression_reason = null where suppression_reason = 'primary_p_percent'",
+        "withheld_cells_unrecoverable": f"update {PUBLIC} set suppression_reason = null where ({TABLE_KEY}, province_code) in ({ALL_BUT_ONE})",
+        "figures_told_before": f"insert into intermediate.int_footprint__totals_published select {TABLE_KEY}, 'before', province_code,"
+        f" total_t_co2e, true, false from marts.footprint__sectors_by_year where ({TABLE_KEY}) in ({HALF_SHOWN})",
         "only_landed_rows": "update marts.footprint__product_tiers set disclosure_id = 'PCF-QUARANTINED' where rowid = 0",
         "recalculated_share": "update marts.footprint__products set recalculated_kg_co2e = null",
         "priced_lines_share": "update marts.footprint__products set priced_line_count = 0",

@@ -138,6 +138,26 @@ def test_release_file_cannot_be_written_by_readers(after: Warehouse) -> None:
     assert (folder / "ministry.duckdb").stat().st_mode & 0o222 == 0
 
 
+def test_public_file_stands_beside_and_what_was_public_is_kept(after: Warehouse, published: Published) -> None:
+    """The next release must know what earlier ones showed and withheld, though their own files are pruned."""
+    folder = current_release(after.settings) or Path()
+    manifest = read_manifest(folder)
+    parent = published.before / "releases" / manifest["parent_release_id"]
+    assert {"ministry", "public"} <= set(manifest["audiences"])
+    with duckdb.connect(str(folder / "public.duckdb"), read_only=True) as connection:
+        withheld, shown = connection.execute(
+            "select count(suppression_reason), count(total_t_co2e) from marts.footprint__sectors_by_year_public"
+        ).fetchone() or (0, 0)
+        assert connection.execute("select count(*) from duckdb_tables() where table_name = 'footprint__products'").fetchone() == (0,)
+        query = "select count(*) from (from read_parquet(?) except from read_parquet(?))"
+        files = [str(path / "public_totals.parquet") for path in (parent, folder)]
+        assert connection.execute(query, files).fetchone() == (0,), "nothing that was public is forgotten"
+        assert (connection.execute(query, files[::-1]).fetchone() or (0,))[0] > 0
+    assert withheld > 0 and shown >= 0
+    kept = hashlib.sha256((folder / "public_totals.parquet").read_bytes()).hexdigest()
+    assert manifest["public_totals"]["sha256"] == kept
+
+
 def test_second_run_has_nothing_new(after: Warehouse) -> None:
     """Neither does everything sent once more, in another order, which lands nothing."""
     for sent in reversed(after.country.stage("first")):
