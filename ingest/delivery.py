@@ -40,7 +40,8 @@ def describe_name(path: Path) -> str:
     that turn the direction of writing, bytes that are no text) is written out as an escape.
     """
     shown = "".join(
-        character if character.isprintable() else character.encode("unicode_escape", "surrogatepass").decode("ascii") for character in path.name
+        character if character.isprintable() else character.encode("unicode_escape", "surrogatepass").decode("ascii")
+        for character in path.name
     )
     return shown if len(shown) <= LONGEST_NAME else shown[: LONGEST_NAME - 1] + "…"
 

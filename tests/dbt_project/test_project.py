@@ -75,7 +75,9 @@ def test_every_mart_enforces_its_contract_and_keeps_money_out_of_binary_floats(m
     for mart in marts:
         assert mart["config"]["contract"]["enforced"], mart["name"]
         for column in mart["columns"].values():
-            if re.search(r"(?<!_per_million)_cny(_per_t|_per_declared_unit)?$", column["name"]) or (mart["name"].startswith("ets__") and column["name"] == "volume_t"):
+            if re.search(r"(?<!_per_million)_cny(_per_t|_per_declared_unit)?$", column["name"]) or (
+                mart["name"].startswith("ets__") and column["name"] == "volume_t"
+            ):
                 assert column["data_type"].startswith("decimal"), f"{mart['name']}.{column['name']}"
 
 
