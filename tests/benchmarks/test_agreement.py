@@ -28,6 +28,8 @@ OF_THE_MEAN = {"yoy_change_kg_co2e", "yoy_within_kg_co2e", "yoy_mix_kg_co2e", "y
 # 1 is added and taken away again on the way: what is lost then is absolute.
 ABSOLUTE = {"discrepancy_ratio": 1e-12, "log_return": 1e-14, "volatility_30d": 1e-12}
 
+LINKED = "linked_line_count"
+
 Row = dict[str, Any]
 
 
@@ -74,6 +76,11 @@ def differences(ours: dict[tuple[Any, ...], Row], theirs: dict[tuple[Any, ...], 
     return found
 
 
+def leave_out_linked(rows: dict[tuple[Any, ...], Row]) -> dict[tuple[Any, ...], Row]:
+    """Products priced by factors alone: the bare script does not solve the supplier network."""
+    return {key: {name: value for name, value in row.items() if name != LINKED} for key, row in rows.items() if not row[LINKED]}
+
+
 def test_differences_are_found() -> None:
     row = {"a": 1.0, "b": None, "c": "x", "d": True}
     assert not differences({(1,): row}, {(1,): row | {"a": 1.0 + 1e-12}})
@@ -82,15 +89,20 @@ def test_differences_are_found() -> None:
     assert differences({(1,): row}, {}) and differences({}, {(1,): row})
 
 
-def test_bare_script_makes_every_mart_of_the_release(files: tuple[Path, Path]) -> None:
+def test_bare_script_makes_core_marts_of_the_release(files: tuple[Path, Path]) -> None:
+    """The pipeline makes more: its ratio to the bare script is the dearer for it."""
     with duckdb.connect(str(files[1]), read_only=True) as con:
         marts = con.execute("select table_name from information_schema.tables where table_schema = 'marts'").fetchall()
-    assert {name for (name,) in marts if not name.startswith("release__")} == set(KEYS)
+    assert set(KEYS) <= {name for (name,) in marts}
 
 
 @pytest.mark.parametrize("mart", KEYS)
 def test_both_sides_agree_on_every_row_and_column(mart: str, rows_of: Callable[[str, str], dict[tuple[Any, ...], Row]]) -> None:
     ours, theirs = rows_of("pipeline", mart), rows_of("bare", mart)
+    if mart == "footprint__products":
+        assert ours.keys() == theirs.keys()
+        ours = leave_out_linked(ours)
+        theirs = {key: theirs[key] for key in ours}
     assert len(ours) > 3
     assert set(next(iter(ours.values()))) == set(next(iter(theirs.values())))
     found = differences(ours, theirs)
