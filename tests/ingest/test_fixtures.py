@@ -101,8 +101,24 @@ def kept_by(case: BadCase, contract: Contract, found: Prepared | None) -> str:
 
 
 CONTRACTS = read_contracts()
-GOOD = [pytest.param(source, path, id=f"{source}/{path.name}") for source, contract in CONTRACTS.items() for path in find_good(contract)]
-BAD = [pytest.param(case, id=f"{source}/{case.name}") for source, contract in CONTRACTS.items() for case in find_bad(contract)]
+
+
+def share_worker(source: str) -> pytest.MarkDecorator:
+    """One worker per source: the last word on its fixtures is said by what all of them were seen to do."""
+    return pytest.mark.xdist_group(f"fixtures of {source}")
+
+
+GOOD = [
+    pytest.param(source, path, id=f"{source}/{path.name}", marks=share_worker(source))
+    for source, contract in CONTRACTS.items()
+    for path in find_good(contract)
+]
+BAD = [
+    pytest.param(case, id=f"{source}/{case.name}", marks=share_worker(source))
+    for source, contract in CONTRACTS.items()
+    for case in find_bad(contract)
+]
+SOURCES = [pytest.param(source, marks=share_worker(source)) for source in CONTRACTS]
 
 
 def assert_conserved(prepared: Prepared) -> None:
@@ -190,8 +206,6 @@ def check_bad(shelf: Shelf, case: BadCase, count: Callable[[Path], int]) -> Prep
     return prepared
 
 
-# One worker: the last word on the fixtures is said by what all of them were seen to do.
-pytestmark = pytest.mark.xdist_group("fixtures")
 LANDED: dict[Path, list[dict[str, Any]]] = {}
 BROKEN: dict[str, set[str]] = {}
 
@@ -214,7 +228,7 @@ def test_bad_fixture_yields_exactly_its_fault_on_its_last_row(case: BadCase, she
     BROKEN.setdefault(case.source, set()).add(kept_by(case, CONTRACTS[case.source], prepared))
 
 
-@pytest.mark.parametrize("source", CONTRACTS)
+@pytest.mark.parametrize("source", SOURCES)
 def test_every_promise_of_a_contract_has_an_input_that_breaks_it(source: str, request: pytest.FixtureRequest) -> None:
     run = {item.callspec.id for item in request.session.items if item.name.startswith("test_bad_fixture") and hasattr(item, "callspec")}
     if {f"{source}/{case.name}" for case in find_bad(CONTRACTS[source])} - run:
@@ -222,7 +236,7 @@ def test_every_promise_of_a_contract_has_an_input_that_breaks_it(source: str, re
     assert promises(CONTRACTS[source]) - BROKEN.get(source, set()) == set()
 
 
-@pytest.mark.parametrize("source", CONTRACTS)
+@pytest.mark.parametrize("source", SOURCES)
 def test_odd_forms_are_counted_by_kind_and_unknown_columns_are_kept(source: str, shelf: Shelf) -> None:
     shelf.deliver_referenced(source)
     prepared = shelf.deliver(source, CONTRACTS[source].folder / "fixtures" / "good" / "odd_forms.csv")
@@ -234,7 +248,7 @@ def test_odd_forms_are_counted_by_kind_and_unknown_columns_are_kept(source: str,
     assert all(header in cell for cell in extra for header in prepared.unknown_columns)
 
 
-@pytest.mark.parametrize("source", CONTRACTS)
+@pytest.mark.parametrize("source", SOURCES)
 def test_every_layout_has_a_fixture_that_it_takes_or_refuses(source: str, make_shelf: Callable[..., Shelf]) -> None:
     contract = CONTRACTS[source]
     for layout in contract.layouts:
@@ -248,7 +262,7 @@ def test_every_layout_has_a_fixture_that_it_takes_or_refuses(source: str, make_s
         assert (refused.value.code, refused.value.message) == (REFUSED_CODE, refusal)
 
 
-@pytest.mark.parametrize("source", CONTRACTS)
+@pytest.mark.parametrize("source", SOURCES)
 def test_a_sources_folder_explains_itself_in_both_languages(source: str) -> None:
     text = (CONTRACTS[source].folder / "README.md").read_text(encoding="utf-8")
     assert CHINESE.search(text)
