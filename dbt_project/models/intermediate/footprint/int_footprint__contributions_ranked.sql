@@ -74,7 +74,7 @@ ranked as (
                 contributions.gwp_set,
                 contributions.reporting_year,
                 contributions.province_code
-            order by contributions.contribution_t_co2e desc, contributions.enterprise_id
+            order by contributions.contribution_t_co2e desc, contributions.enterprise_id asc
         ) as contribution_rank
     from contributions
 ),
