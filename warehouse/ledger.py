@@ -8,14 +8,13 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-import sqlite3
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from ingest.sqlite_store import SqliteStore
 from warehouse.settings import utc_now
 
 _SCHEMA = """
@@ -121,34 +120,11 @@ class Closure:
     by_sequence: int | None
 
 
-class Ledger:
+class Ledger(SqliteStore):
     """The ledger of one data directory. Safe to open from several processes at once."""
 
     def __init__(self, path: Path) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self._con = sqlite3.connect(path, timeout=60, isolation_level=None)
-        self._con.row_factory = sqlite3.Row
-        self._con.execute("pragma journal_mode = wal")
-        self._con.execute("pragma synchronous = full")
-        self._con.execute("pragma foreign_keys = on")
-        self._con.executescript(_SCHEMA)
-
-    def close(self) -> None:
-        self._con.close()
-
-    @contextmanager
-    def transaction(self) -> Iterator[None]:
-        """All or nothing; writers queue."""
-        self._con.execute("begin immediate")
-        try:
-            yield
-        except BaseException:
-            self._con.execute("rollback")
-            raise
-        self._con.execute("commit")
-
-    def _rows(self, query: str, values: Sequence[Any] = ()) -> list[dict[str, Any]]:
-        return [dict(row) for row in self._con.execute(query, values)]
+        super().__init__(path, _SCHEMA)
 
     def note(self, event: str, subject: str, payload: dict[str, Any]) -> None:
         """Add an entry to the audit chain; call it inside the transaction of what it tells."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from abc import abstractmethod
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -69,9 +70,9 @@ class _Declared(pydantic.BaseModel):
     retry_seconds: Annotated[float, Field(gt=0, le=300)] = 1.0
 
     @property
+    @abstractmethod
     def place(self) -> str:
         """Where it fetches from, as may be shown."""
-        raise NotImplementedError
 
 
 class _Listed(_Declared):

@@ -7,13 +7,13 @@ pull may be killed at any point. Everything a file brings to be remembered is en
 from __future__ import annotations
 
 import json
-import sqlite3
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+
+from ingest.sqlite_store import SqliteStore
 
 MOST_ATTEMPTS = 5
 
@@ -60,33 +60,11 @@ class Brings:
     answers: tuple[str, ...] = ()
 
 
-class Memory:
+class Memory(SqliteStore):
     """The memory of one data directory's connectors. Safe to open from several processes at once."""
 
     def __init__(self, path: Path) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self._con = sqlite3.connect(path, timeout=60, isolation_level=None)
-        self._con.row_factory = sqlite3.Row
-        self._con.execute("pragma journal_mode = wal")
-        self._con.execute("pragma synchronous = full")
-        self._con.executescript(_SCHEMA)
-
-    def close(self) -> None:
-        self._con.close()
-
-    @contextmanager
-    def transaction(self) -> Iterator[None]:
-        """All or nothing; writers queue."""
-        self._con.execute("begin immediate")
-        try:
-            yield
-        except BaseException:
-            self._con.execute("rollback")
-            raise
-        self._con.execute("commit")
-
-    def _rows(self, query: str, *values: Any) -> list[dict[str, Any]]:
-        return [dict(row) for row in self._con.execute(query, values)]
+        super().__init__(path, _SCHEMA)
 
     # Files
 
@@ -101,7 +79,7 @@ class Memory:
     def confirm(self, number: int) -> None:
         """The file has its name: what it brings is true from now on."""
         with self.transaction():
-            [row] = self._rows("select connector, brings from files where id = ?", number)
+            [row] = self._rows("select connector, brings from files where id = ?", (number,))
             self._take_up(row["connector"], Brings(**json.loads(row["brings"])))
             self._con.execute("update files set is_placed = 1, brings = '' where id = ?", (number,))
 
@@ -128,32 +106,32 @@ class Memory:
         self._con.executemany("delete from cuts where connector = ? and key = ?", [(connector, key) for key in brings.seen])
 
     def unconfirmed(self, connector: str) -> list[dict[str, Any]]:
-        return self._rows("select * from files where connector = ? and is_placed = 0 order by id", connector)
+        return self._rows("select * from files where connector = ? and is_placed = 0 order by id", (connector,))
 
     def has_bytes(self, connector: str, sha256: str) -> bool:
         """Whether this connector has already put these bytes into the inbox."""
-        return bool(self._rows("select 1 from files where connector = ? and sha256 = ? and is_placed = 1 limit 1", connector, sha256))
+        return bool(self._rows("select 1 from files where connector = ? and sha256 = ? and is_placed = 1 limit 1", (connector, sha256)))
 
     def origin(self, source: str, file: str) -> dict[str, Any] | None:
         """Where a file of the inbox was fetched from: connector, place, original_name, layout; None for one that nobody fetched."""
         query = "select connector, place, original_name, layout, fetched_at from files where source = ? and file = ?"
-        rows = self._rows(query, source, file)
+        rows = self._rows(query, (source, file))
         return rows[0] if rows else None
 
     # What is known
 
     def stamps(self, connector: str) -> dict[str, str]:
-        return {row["key"]: row["stamp"] for row in self._rows("select key, stamp from seen where connector = ?", connector)}
+        return {row["key"]: row["stamp"] for row in self._rows("select key, stamp from seen where connector = ?", (connector,))}
 
     def stamp(self, connector: str, key: str) -> str | None:
-        rows = self._rows("select stamp from seen where connector = ? and key = ?", connector, key)
+        rows = self._rows("select stamp from seen where connector = ? and key = ?", (connector, key))
         return rows[0]["stamp"] if rows else None
 
     def fingerprints(self, connector: str, items: Iterable[str]) -> dict[str, str]:
         """Those of these items that are known, with their fingerprints."""
         listed = json.dumps(list(items))
         query = "select item, fingerprint from items where connector = ? and item in (select value from json_each(?))"
-        return {row["item"]: row["fingerprint"] for row in self._rows(query, connector, listed)}
+        return {row["item"]: row["fingerprint"] for row in self._rows(query, (connector, listed))}
 
     # Downloads that were cut
 
@@ -167,7 +145,7 @@ class Memory:
             self._con.execute("delete from cuts where connector = ? and key = ?", (connector, key))
 
     def cut(self, connector: str, key: str) -> str | None:
-        rows = self._rows("select validator from cuts where connector = ? and key = ?", connector, key)
+        rows = self._rows("select validator from cuts where connector = ? and key = ?", (connector, key))
         return rows[0]["validator"] if rows else None
 
     # Pulls
@@ -180,18 +158,18 @@ class Memory:
             )
 
     def last_pull(self, connector: str) -> dict[str, Any] | None:
-        rows = self._rows("select * from pulls where connector = ?", connector)
+        rows = self._rows("select * from pulls where connector = ?", (connector,))
         return rows[0] if rows else None
 
     def file_count(self, connector: str) -> int:
-        return int(self._rows("select count(*) as number from files where connector = ? and is_placed = 1", connector)[0]["number"])
+        return int(self._rows("select count(*) as number from files where connector = ? and is_placed = 1", (connector,))[0]["number"])
 
     # Announced
 
     def announce(self, connector: str, event_source: str, event_id: str, items: Iterable[str]) -> bool:
         """Take up what an event announces; False for an event that was taken up before."""
         with self.transaction():
-            known = self._rows("select 1 from events where source = ? and id = ?", f"{connector} {event_source}", event_id)
+            known = self._rows("select 1 from events where source = ? and id = ?", (f"{connector} {event_source}", event_id))
             if known:
                 return False
             at = now_text()
@@ -208,12 +186,12 @@ class Memory:
     def announced(self, connector: str) -> list[str]:
         """What waits to be fetched, in the order in which it was announced; what was tried too often is left alone."""
         query = "select item from announced where connector = ? and attempts < ? order by announced_at, item"
-        return [row["item"] for row in self._rows(query, connector, MOST_ATTEMPTS)]
+        return [row["item"] for row in self._rows(query, (connector, MOST_ATTEMPTS))]
 
     def given_up(self, connector: str) -> int:
         """How many announced footprints were tried too often."""
         query = "select count(*) as number from announced where connector = ? and attempts >= ?"
-        return int(self._rows(query, connector, MOST_ATTEMPTS)[0]["number"])
+        return int(self._rows(query, (connector, MOST_ATTEMPTS))[0]["number"])
 
     def note_attempt(self, connector: str, item: str) -> None:
         with self.transaction():

@@ -30,10 +30,14 @@ def unsafe(zh: str, en: str) -> FileRefused:
     return FileRefused("unsafe", Message(zh, en))
 
 
+# What the standard library raises where a zip's own structure is broken; it has no class for all of it.
+BROKEN_ZIP = (zipfile.BadZipFile, zlib.error, ValueError, OSError, EOFError, RuntimeError, NotImplementedError)
+
+
 def _open(data: bytes) -> zipfile.ZipFile:
     try:
         return zipfile.ZipFile(io.BytesIO(data))
-    except (zipfile.BadZipFile, zlib.error, ValueError, OSError, EOFError, NotImplementedError, UnicodeDecodeError) as error:
+    except BROKEN_ZIP as error:
         raise unreadable(
             "压缩结构损坏或不完整，请重新另存后报送。", "The zip structure is broken or cut short: save the file again."
         ) from error
@@ -68,7 +72,7 @@ def _expand(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bytes:
     try:
         with archive.open(member) as stream:
             return stream.read()
-    except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError, ValueError, OSError) as error:
+    except BROKEN_ZIP as error:
         raise unreadable(
             "压缩包内有损坏或无法解压的文件，请重新另存后报送。",
             "A member of the zip is broken or cannot be expanded: save the file again.",

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import io
 import zipfile
-import zlib
 from collections.abc import Callable
 from pathlib import PurePosixPath
 
@@ -17,7 +16,7 @@ import pyarrow as pa
 from ingest.contract import Message
 from ingest.faults import FileRefused, unreadable
 from ingest.readers import RawTable
-from ingest.readers.archive import expand
+from ingest.readers.archive import BROKEN_ZIP, expand
 
 TABLE_COLUMN = "_table"
 MOST_TABLES = 64
@@ -30,7 +29,7 @@ def is_bundle(data: bytes) -> bool:
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             names = archive.namelist()
-    except (zipfile.BadZipFile, zlib.error, ValueError, OSError, EOFError, NotImplementedError, UnicodeDecodeError):
+    except BROKEN_ZIP:
         return False
     return bool(names) and not any(name.casefold() in _PACKAGE_PARTS for name in names)
 

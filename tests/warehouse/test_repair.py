@@ -15,6 +15,7 @@ from openpyxl.comments import Comment
 from openpyxl.workbook.defined_name import DefinedName
 from openpyxl.worksheet.datavalidation import DataValidation
 
+from benchmarks.repair import cells_of
 from ingest.readers import read
 from warehouse.repair.mark import returned_for
 from warehouse.repair.workbook import NoWorkbook, Returned, make_workbook
@@ -26,23 +27,6 @@ HEADERS = ["市场", "交易品种", "交易方式", "交易日期", "前收盘�
 DAYS = ["2026-10-12", "2026-10-13", "2026-10-14", "2026-10-15", "2026-10-16", "2026-10-19", "2026-10-20", "2026-10-21"]
 SOURCE = "market_quote"
 Cells = list[str]
-
-
-def cells_of(data: bytes, sheet: str) -> dict[str, str]:
-    """Every cell of a sheet as it is stored: address -> its XML less its style; shared texts by their own XML."""
-    with zipfile.ZipFile(io.BytesIO(data)) as archive:
-        workbook = archive.read("xl/workbook.xml").decode()
-        relations = archive.read("xl/_rels/workbook.xml.rels").decode()
-        found = next(item for item in re.findall(r"<sheet\b[^>]*>", workbook) if f'name="{sheet}"' in item)
-        relation = re.search(r'r:id="([^"]+)"', found)
-        assert relation is not None
-        target = next(item for item in re.findall(r"<Relationship\b[^>]*>", relations) if f'Id="{relation[1]}"' in item)
-        part = re.search(r'Target="/?([^"]+)"', target)
-        assert part is not None
-        name = part[1] if part[1].startswith("xl/") else f"xl/{part[1]}"
-        xml = archive.read(name).decode()
-    cells = re.findall(r'<c r="([A-Z]+\d+)"([^>]*?)(/>|>.*?</c>)', xml, re.DOTALL)
-    return {place: re.sub(r'\s*\bs="\d+"', "", head) + body for place, head, body in cells}
 
 
 def quotes(**changed: dict[int, str]) -> list[Cells]:
