@@ -18,6 +18,7 @@ from ingest.contract import ContractError, read_contracts
 from ingest.reference import ReferenceError
 from warehouse import cli_quarantine
 from warehouse.airflow_home import AirflowError
+from warehouse.cli_exchange import add_exchange_commands
 from warehouse.cli_fetch import add_fetch_commands
 from warehouse.cli_reports import add_report_commands
 from warehouse.inbox import waiting_files
@@ -79,6 +80,7 @@ app.add_typer(cli_quarantine.app, name="quarantine")
 app.command(help=_help("help.receipt"))(cli_quarantine.receipt)
 add_fetch_commands(app, _help)
 add_report_commands(app, _help)
+add_exchange_commands(app, _help)
 
 
 @dataclasses.dataclass

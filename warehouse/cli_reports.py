@@ -50,7 +50,7 @@ def _write_for_reader(session: "Session", name: str, member: str | None, form: s
     from dashboards.reports.audience_report import FORMATS, KINDS, Format, write_audience_report
     from dashboards.reports.wording import Language
     from warehouse.cli import open_ledger
-    from warehouse.reading import MINISTRY, parse_reader, reader_files, release_at
+    from warehouse.reading.files import MINISTRY, parse_reader, reader_files, release_at
 
     terminal = session.terminal
     kind = KINDS.get(name)

@@ -8,6 +8,7 @@ from typing import Any
 
 from ingest.contract import read_contracts
 from warehouse.ledger import Ledger
+from warehouse.repair.counts import repairs_query
 from warehouse.settings import Settings
 
 
@@ -79,11 +80,13 @@ def _waivers(waivers: list[dict[str, Any]]) -> str:
 
 
 def own_tables(settings: Settings, ledger: Ledger, manifest: dict[str, Any], as_of: datetime) -> dict[str, str]:
-    """The tables a release adds to its marts, as SQL: `release__summary` (one row), `release__sources` (one row per contract) and
-    `release__waivers` (one row per row and rule that a reviewed waiver let through).
+    """The tables a release adds to its marts, as SQL: `release__summary` (one row), `release__sources` (one row per contract),
+    `release__waivers` (one row per row and rule that a reviewed waiver let through) and `release__repairs` (rows sent back, by source and
+    the sender's region, with what became of them).
     """
     return {
         "release__summary": _summary(settings, manifest),
         "release__sources": _sources(ledger, as_of),
         "release__waivers": _waivers(manifest["waivers"]),
+        "release__repairs": repairs_query(settings, ledger, as_of),
     }

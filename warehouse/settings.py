@@ -76,6 +76,12 @@ class Settings:
     waiver_folder: Path | None = None
     workbook_lang: str = "zh"  # senders are spoken to in Chinese unless English is asked for, whatever this machine speaks
     connectors_folder: Path | None = None
+    key_file: Path | None = None
+
+    @property
+    def api_keys(self) -> Path:
+        """Hashes of the keys of the reading interface; best kept elsewhere than the data."""
+        return self.key_file or self.data / "api_keys.yaml"
 
     @property
     def connectors(self) -> Path:
@@ -130,11 +136,12 @@ class Settings:
 
 
 def read_settings() -> Settings:
-    """Settings from the environment: TANLIAN_DATA, TANLIAN_CONNECTORS, TANLIAN_REFERENCE, TANLIAN_LANG, TANLIAN_THREADS, TANLIAN_KEEP_RELEASES, TANLIAN_WAIVERS
-    and the ports."""
+    """Settings from the environment: TANLIAN_DATA, TANLIAN_CONNECTORS, TANLIAN_REFERENCE, TANLIAN_LANG, TANLIAN_THREADS, TANLIAN_KEEP_RELEASES,
+    TANLIAN_WAIVERS, TANLIAN_API_KEYS and the ports."""
     reference = os.environ.get("TANLIAN_REFERENCE")
     waivers = os.environ.get("TANLIAN_WAIVERS")
     connectors = os.environ.get("TANLIAN_CONNECTORS")
+    keys = os.environ.get("TANLIAN_API_KEYS")
     settings = Settings(
         data=Path(os.environ.get("TANLIAN_DATA") or ROOT / "data").absolute(),
         reference=Path(reference).absolute() if reference else None,
@@ -145,6 +152,7 @@ def read_settings() -> Settings:
         waiver_folder=Path(waivers).absolute() if waivers else None,
         workbook_lang="en" if os.environ.get("TANLIAN_LANG") == "en" else "zh",
         connectors_folder=Path(connectors).absolute() if connectors else None,
+        key_file=Path(keys).absolute() if keys else None,
     )
     threads = os.environ.get("TANLIAN_THREADS")
     return settings if threads is None else Settings(**(settings.__dict__ | {"threads": int(threads)}))

@@ -9,7 +9,22 @@ from typing import Any
 import altair as alt
 
 from dashboards.reports.charts import (
-    BLUE, GREEN, INK, MARGIN, NUMBER, ORANGE, PALE, PAPER, QUIET, SKY, VERMILION, WHOLE_WIDTH, Data, Spec, finish, set_extent,
+    BLUE,
+    GREEN,
+    INK,
+    MARGIN,
+    NUMBER,
+    ORANGE,
+    PALE,
+    PAPER,
+    QUIET,
+    SKY,
+    VERMILION,
+    WHOLE_WIDTH,
+    Data,
+    Spec,
+    finish,
+    set_extent,
 )  # fmt: skip
 from dashboards.reports.wording import Language, Text
 
@@ -53,9 +68,10 @@ def draw_bars(bars: Sequence[Bar], language: Language, extent: int = 200) -> lis
         for place, bar in enumerate(bars)
     ]
     reach = [bar.value for bar in bars]
-    spread = (max(max(reach), 0) - min(min(reach), 0)) or 1.0
+    spread = (max(*reach, 0.0) - min(*reach, 0.0)) or 1.0
     room = 0.2 * spread
-    domain = [min(min(reach), 0) - (room if min(reach) < 0 else 0), max(max(reach), 0) + (room if max(reach) > 0 else 0)]
+    low, high = min(*reach, 0.0), max(*reach, 0.0)
+    domain = [low - (room if low < 0 else 0), high + (room if high > 0 else 0)]
     x = alt.X("value:Q", scale=alt.Scale(domain=domain, nice=False), axis=alt.Axis(title=None, tickCount=5, format="~s"))
     order = [value["label"] for value in values]
     y = alt.Y("label:N", sort=order, axis=alt.Axis(title=None, ticks=False, domain=False, **set_extent(extent)))

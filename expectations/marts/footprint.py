@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
-from expectations.check import Check, Limits, list_examples
+from expectations.check import Check, Limits, count_broken, list_examples
 from expectations.disclosure import list_disclosure_checks, record_attack
 from expectations.shape import check_emptied, check_filled, check_finite, check_keys, check_present, is_close
 
@@ -296,6 +297,20 @@ def _check_moves(limits: Limits) -> Check:
     )
 
 
+def _check_labels() -> Check:
+    """Every label came with a delivery, and none is shown as valid on another's word: a release may well hold none."""
+    return replace(
+        count_broken(
+            "labels_landed",
+            "landed.certificate_no is null or (mart.is_label_valid and mart.state <> 'valid')",
+            "mart.certificate_no || ': ' || mart.state",
+            "marts.footprint__labelled_products as mart left join (select distinct certificate_no from landing.label_certificate) as landed"
+            " on mart.certificate_no = landed.certificate_no",
+        ),
+        may_be_empty=True,
+    )
+
+
 def list_checks(limits: Limits, columns: Mapping[str, Mapping[str, str]]) -> list[Check]:
     status = "count(*) filter (where recalculation_status in ('complete', 'partial') and recalculated_kg_co2e is not null)"
     return [
@@ -317,5 +332,6 @@ def list_checks(limits: Limits, columns: Mapping[str, Mapping[str, str]]) -> lis
         _check_share("priced_lines_share", limits, "sum(priced_line_count)", "sum(line_count)", "marts.footprint__products"),
         _check_lost(limits),
         _check_moves(limits),
+        _check_labels(),
         check_emptied(MARTS, columns, limits),
     ]

@@ -80,6 +80,9 @@ FAULTS = {
     "update marts.policy__target_progress_by_month set gap = gap + 1 where indicator = 'tasks_done'": [
         "assert_gaps_are_targets_less_values"
     ],
+    "update marts.footprint__labelled_products set is_label_valid = true where state <> 'valid'": [
+        "assert_valid_labels_stand_within_their_term"
+    ],
     "update marts.policy__standard_priorities set priority_rank = priority_rank + 1": ["assert_priorities_follow_the_scores"],
     "update intermediate.int_footprint__network_solved set recalculated_kg_co2e = recalculated_kg_co2e * 1.00000001 where supplier_depth = 1": [
         "assert_recalculated_footprints_solve_the_network"

@@ -57,6 +57,7 @@ FAULTS: dict[str, dict[str, str]] = {
         "figures_told_before": f"insert into intermediate.int_footprint__totals_published select {TABLE_KEY}, 'before', province_code,"
         f" total_t_co2e, true, false from marts.footprint__sectors_by_year where ({TABLE_KEY}) in ({HALF_SHOWN})",
         "only_landed_rows": "update marts.footprint__product_tiers set disclosure_id = 'PCF-QUARANTINED' where rowid = 0",
+        "labels_landed": "update marts.footprint__labelled_products set certificate_no = 'LBL-NOWHERE' where rowid = 0",
         "recalculated_share": "update marts.footprint__products set recalculated_kg_co2e = null",
         "priced_lines_share": "update marts.footprint__products set priced_line_count = 0",
         "disclosures_lost": "delete from marts.footprint__products where hash(disclosure_id) % 10 < 3",

@@ -14,7 +14,7 @@ STATES = {"closed": plots.GREEN, "waived": plots.SKY, "superseded": plots.ORANGE
 
 
 def build_repairs(subject: Subject) -> Exhibit:
-    """One row per source and rule; a row refused for two reasons counts under each, and once in the finding."""
+    """One row per source; a row refused for several reasons counts once."""
     if not subject.holds(REPAIRS):
         return say_absent("repairs", REPAIRS)
     rows = subject.read(

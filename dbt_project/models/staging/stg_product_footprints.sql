@@ -42,6 +42,8 @@ final as (
         with_unit_ratio.boundary,
         with_unit_ratio.gwp_set,
         with_unit_ratio.verifier_name,
+        {{ json_field('with_unit_ratio._extra', 'document_kind') }} as document_kind,
+        {{ json_field('with_unit_ratio._extra', 'document') }} as exchange_document,
         {{ year_of('with_unit_ratio.period_end') }} as reporting_year,
         with_unit_ratio.footprint_unit_ratio,
         with_unit_ratio.output_quantity / with_unit_ratio.footprint_unit_ratio as output_quantity,

@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
-from warehouse.enterprise_view import write_enterprise_view
+from warehouse.audience import name_audience
+from warehouse.audience_files import listed_audiences
 from warehouse.ledger import Ledger
+from warehouse.reading.enterprise_view import write_enterprise_view
 from warehouse.release import current_release, read_manifest
 from warehouse.settings import Settings, SettingsError
 
@@ -30,7 +31,7 @@ class Reader:
     @property
     def name(self) -> str:
         """The audience's name, which is also its file's."""
-        return self.kind if self.member is None else f"{self.kind}_{self.member}"
+        return name_audience(self.kind, self.member)
 
 
 def parse_reader(name: str) -> Reader:
@@ -64,17 +65,10 @@ def release_at(settings: Settings, ledger: Ledger, moment: datetime | None) -> P
     return settings.releases / newest["release_id"] if newest else None
 
 
-def listed_audiences(manifest: dict[str, Any]) -> dict[str, str]:
-    """Audience name -> file name, as the release's manifest lists them."""
-    return {
-        entry["name"]: entry["file"] if "file" in entry else f"{entry['name']}.duckdb"
-        for entry in (item if isinstance(item, dict) else {"name": item} for item in manifest["audiences"])
-    }
-
-
 def audience_file(folder: Path, reader: Reader) -> Path | None:
     """The reader's file in a release, null where the release has none for it."""
-    name = listed_audiences(read_manifest(folder)).get(reader.name)
+    listed = {entry["name"]: entry["file"] for entry in listed_audiences(read_manifest(folder))}
+    name = listed.get(reader.name)
     path = folder / name if name else None
     return path if path is not None and path.is_file() else None
 

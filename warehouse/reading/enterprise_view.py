@@ -31,6 +31,14 @@ RULES: dict[str, str] = {
     ),
     "release__summary": "true",
 }
+# Columns that would tell of somebody else, as in the files of banks and regions.
+REPLACED: dict[str, dict[str, str]] = {
+    "ccer__findings": {"evidence": "case when rule_code <> 'legacy_expired' then evidence end"},
+    "eia__assessments": {
+        name: f"case when (product_code, 'cradle_to_gate', gwp_set, benchmark_year) in (select * from public_cells) then {name} end"
+        for name in ("gap_to_p50_ratio", "percentile_rank")
+    },
+}
 _PUBLIC_CELLS = (
     "select product_code, boundary, gwp_set, reporting_year from file.marts.footprint__sectors_by_year_public "
     "where province_code = '000000' and suppression_reason is null and enterprise_count >= 5"
@@ -59,7 +67,9 @@ def write_enterprise_view(ministry: Path, member: str, target: Path) -> bool:
         for mart, rule in RULES.items():
             if mart in there:
                 values = {"member": member} if "$member" in rule else {}
-                con.execute(f'create table marts."{mart}" as select * from file.marts."{mart}" where {rule} order by all', values)
+                changed = ", ".join(f"{sql} as {name}" for name, sql in REPLACED.get(mart, {}).items())
+                columns = f"* replace ({changed})" if changed else "*"
+                con.execute(f'create table marts."{mart}" as select {columns} from file.marts."{mart}" where {rule} order by all', values)
                 if "$member" in rule:
                     found += int((con.execute(f'select count(*) from marts."{mart}"').fetchone() or (0,))[0])
         # One's own place in a cell that is withheld would tell of the others in it.
