@@ -47,7 +47,7 @@ def _write_plain(session: "Session", member: str | None, form: str | None, out: 
 
 
 def _write_for_reader(session: "Session", name: str, member: str | None, form: str | None, out: Path | None) -> Path:
-    from dashboards.reports.audience_report import FORMATS, KINDS, Format, write_audience_report
+    from dashboards.reports.audience_report import FORMATS, KINDS, write_audience_report
     from dashboards.reports.wording import Language
     from warehouse.cli import open_ledger
     from warehouse.reading.files import MINISTRY, parse_reader, reader_files, release_at
@@ -68,4 +68,4 @@ def _write_for_reader(session: "Session", name: str, member: str | None, form: s
     language = cast(Language, session.settings.lang)
     place = out or session.settings.data / "reports" / folder.name / f"{name}_{member or MINISTRY}_{language}.{chosen}"
     with terminal.working(name), reader_files(session.settings, folder, reader) as (file, before):
-        return write_audience_report(kind, member, file, before, language, cast(Format, chosen), place)
+        return write_audience_report(kind, member, file, before, language, chosen, place)

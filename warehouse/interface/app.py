@@ -1,9 +1,10 @@
 """The application: what is asked over HTTP of a reader's own file, and of nothing else."""
 
-from __future__ import annotations
+# Annotations are evaluated where they stand: what a route depends on is made with the application.
 
 import base64
 import binascii
+import logging
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -25,6 +26,7 @@ from warehouse.interface.opened import Shelf, Shelves
 from warehouse.settings import Settings
 
 VERSION = "1.0.0"
+_LOG = logging.getLogger(__name__)
 LONGEST_BODY = 64 * 1024
 _CODES: dict[int, Code] = {400: "BadRequest", 401: "AccessDenied", 403: "AccessDenied", 404: "NotFound", 405: "BadRequest"}
 _ASKS = {"WWW-Authenticate": "Bearer"}
@@ -107,6 +109,11 @@ def _add_error_answers(app: FastAPI) -> None:
         return Refusal(
             error.status_code, _CODES.get(error.status_code, "BadRequest"), str(error.detail), dict(error.headers or {})
         ).answer()
+
+    @app.exception_handler(Exception)
+    async def break_down(_: Request, error: Exception) -> JSONResponse:
+        _LOG.error("request failed", exc_info=error)
+        return Refusal(500, "InternalError", "内部错误 / internal error").answer()
 
     @app.middleware("http")
     async def guard(request: Request, proceed: Callable[[Request], Awaitable[Response]]) -> Response:

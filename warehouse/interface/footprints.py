@@ -1,6 +1,6 @@
 """PACT's `/footprints`, versions 2 and 3, over the footprints that a reader's file may share."""
 
-from __future__ import annotations
+# Annotations are evaluated where they stand: what a route depends on is made with the application.
 
 from collections.abc import Callable
 from typing import Annotated, Any
@@ -72,10 +72,10 @@ def add_footprint_routes(app: FastAPI, ask: Callable[..., Shelf]) -> None:
         status: Annotated[str | None, Query(pattern="(?i)^(active|deprecated)$")] = None,
     ) -> Response:
         try:
-            moments = [parse_moment(text) if text is not None else None for text in (valid_on, valid_after, valid_before)]
+            on, after, before = (parse_moment(text) if text is not None else None for text in (valid_on, valid_after, valid_before))
         except FilterError as error:
             raise Refusal(400, "BadRequest", str(error)) from error
-        asked = Asked(product_id, company_id, geography, classification, *moments, status)
+        asked = Asked(product_id, company_id, geography, classification, on, after, before, status)
         return _page(request, shelf, [document for document in _shared(shelf, 3) if asked.admits(document)], limit, offset)
 
     @app.get(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dashboards.reports import plots
+from dashboards.reports import charts, plots
 from dashboards.reports.cells import CELL, name_product, name_scope, name_unit
 from dashboards.reports.exhibit import Exhibit, make_exhibit
 from dashboards.reports.figures import tabulate, write_figure
@@ -99,7 +99,7 @@ def build_against_country(subject: Subject) -> Exhibit:
             name_product(row),
             row["country_gap_ratio"] * 100,
             write_share(row["country_gap_ratio"], signed=True),
-            plots.GREEN if row["country_gap_ratio"] < 0 else plots.ORANGE,
+            charts.GREEN if row["country_gap_ratio"] < 0 else charts.ORANGE,
         )
         for row in {row["product_code"]: row for row in reversed(compared)}.values()
     ]

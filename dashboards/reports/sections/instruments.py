@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dashboards.reports import plots
+from dashboards.reports import charts, plots
 from dashboards.reports.exhibit import Exhibit, make_exhibit
 from dashboards.reports.figures import name_code, tabulate, write_figure
 from dashboards.reports.numbers import write_share
@@ -12,8 +12,8 @@ from dashboards.reports.wording import say
 POSITIONS, FINDINGS, LEDGER = "ets__positions_by_year", "ccer__findings", "ccer__ledger"
 ASSESSMENTS, INCREMENTS, COSTS = "eia__assessments", "eia__region_increments_by_year", "ets__product_costs_by_year"
 SHOWN = 25
-STATUS_COLOURS = {"compliant": plots.GREEN, "not_due": plots.SKY, "outstanding": plots.VERMILION, "no_data": plots.PALE}
-VERDICT_COLOURS = {"leading": plots.GREEN, "acceptable": plots.SKY, "lagging": plots.VERMILION, "no_benchmark": plots.PALE}
+STATUS_COLOURS = {"compliant": charts.GREEN, "not_due": charts.SKY, "outstanding": charts.VERMILION, "no_data": charts.PALE}
+VERDICT_COLOURS = {"leading": charts.GREEN, "acceptable": charts.SKY, "lagging": charts.VERMILION, "no_benchmark": charts.PALE}
 
 
 def build_positions(subject: Subject) -> Exhibit:
@@ -46,7 +46,7 @@ def build_positions(subject: Subject) -> Exhibit:
             say("year_with_status", year=row["compliance_year"], status=name_code("position_status", row["position_status"])),
             float(row["enterprise_count"]),
             write_figure("enterprise_count", row["enterprise_count"]),
-            STATUS_COLOURS.get(row["position_status"], plots.QUIET),
+            STATUS_COLOURS.get(row["position_status"], charts.QUIET),
         )
         for row in counted
     ]
@@ -88,7 +88,7 @@ def build_findings(subject: Subject) -> Exhibit:
             name_code("rule_code", row["rule_code"]),
             float(row["finding_count"]),
             write_figure("finding_count", row["finding_count"]),
-            plots.ORANGE,
+            charts.ORANGE,
         )
         for row in counted
     ]

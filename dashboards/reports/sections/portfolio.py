@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dashboards.reports import plots
+from dashboards.reports import charts, plots
 from dashboards.reports.cells import name_product, name_scope, name_unit
 from dashboards.reports.exhibit import Exhibit, make_exhibit
 from dashboards.reports.figures import tabulate, write_figure
@@ -73,7 +73,7 @@ def build_borrowers(subject: Subject) -> Exhibit:
             same(row["borrower_id"]),
             float(row["financed_t_co2e"]),
             write_figure("financed_t_co2e", row["financed_t_co2e"]),
-            plots.GREEN if row["is_eligible"] else plots.BLUE,
+            charts.GREEN if row["is_eligible"] else charts.BLUE,
         )
         for row in rows[:12]
         if row["financed_t_co2e"] is not None
@@ -126,7 +126,7 @@ def build_stress(subject: Subject) -> Exhibit:
             same(row["borrower_id"]),
             float(row["cost_to_outstanding_ratio"]) * 100,
             write_figure("cost_to_outstanding_ratio", row["cost_to_outstanding_ratio"]),
-            plots.VERMILION,
+            charts.VERMILION,
         )
         for row in rows
         if row["price_cny_per_t"] == highest

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dashboards.reports import plots
+from dashboards.reports import charts, plots
 from dashboards.reports.exhibit import Exhibit, make_exhibit
 from dashboards.reports.figures import tabulate, write_figure
 from dashboards.reports.numbers import write_share
@@ -10,7 +10,7 @@ from dashboards.reports.sections.subject import Subject, say_absent
 from dashboards.reports.wording import Text, say
 
 REPAIRS = "release__repairs"
-STATES = {"closed": plots.GREEN, "waived": plots.SKY, "superseded": plots.ORANGE, "open": plots.VERMILION}
+STATES = {"closed": charts.GREEN, "waived": charts.SKY, "superseded": charts.ORANGE, "open": charts.VERMILION}
 
 
 def build_repairs(subject: Subject) -> Exhibit:
