@@ -76,6 +76,7 @@ def _export(session: "Session", form: str, reader_name: str, marts: list[str], o
 def _catalogue(session: "Session", out: Path, reader_name: str) -> None:
     from warehouse.cli import open_ledger
     from warehouse.exchange.catalogue import write_catalogue
+    from warehouse.exchange.column_lineage import find_build
     from warehouse.reading.files import parse_reader, reader_files, release_at
 
     folder = release_at(session.settings, open_ledger(session), session.moment)
@@ -83,7 +84,7 @@ def _catalogue(session: "Session", out: Path, reader_name: str) -> None:
         raise SettingsError(session.terminal.text("release.nothing_at_all"))
     reader = parse_reader(reader_name)
     with session.terminal.working("catalogue"), reader_files(session.settings, folder, reader) as (file, _):
-        page = write_catalogue(file, out)
+        page = write_catalogue(file, find_build(session.settings.builds), session.settings.reference, out)
     session.answer({"path": str(page)})
     if not session.as_json:
         session.terminal.tell("catalogue.done", path=page)

@@ -63,7 +63,7 @@ def draw_bars(bars: Sequence[Bar], language: Language, extent: int = 200) -> lis
     """Horizontal bars from zero, each with its digits."""
     if not bars:
         return []
-    values = [
+    values: list[dict[str, Any]] = [
         {"label": bar.label[language], "value": bar.value, "display": bar.display, "colour": bar.colour, "place": place}
         for place, bar in enumerate(bars)
     ]
@@ -125,7 +125,8 @@ def draw_places(places: Sequence[Place], language: Language) -> list[Spec]:
     """
     if not places:
         return []
-    rows, dots = [], []
+    rows: list[dict[str, Any]] = []
+    dots: list[dict[str, Any]] = []
     for place in places:
         width = (place.high - place.low) or 1.0
         clip = [max(-0.6, min(1.6, (own - place.low) / width)) for own in place.own]

@@ -1,0 +1,161 @@
+"""The data catalogue: one page in both languages, searchable offline, made from what the release was made from."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import yaml
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from dashboards.reports.figures import read_dictionary
+from dashboards.reports.numbers import write_instant
+from dashboards.reports.wording import LANGUAGES, Text, load_wording
+from ingest.contract import Contract, read_contracts
+from ingest.reference import ReferenceLists
+from warehouse.exchange.column_lineage import Lineage, read_lineage
+from warehouse.exchange.files import Source, open_source
+
+MODELS = Path(__file__).parents[2] / "dbt_project" / "models"
+PAGE = "index.html"
+_MOST_ORIGINS = 40
+
+
+def write_catalogue(file: Path, build: Path | None, reference: Path | None, out: Path) -> Path:
+    """Write `index.html` and `catalogue.json` into `out`; gives the page.
+
+    Args:
+        file: the reader's file: the catalogue lists its marts and no other.
+        build: a kept build, for the lineage of columns; without one the catalogue says that it has none.
+    """
+    source = open_source(file)
+    try:
+        document = collect_catalogue(source, read_lineage(build) if build else None, read_lists(ReferenceLists(overlay=reference)))
+    finally:
+        source.connection.close()
+    out.mkdir(parents=True, exist_ok=True)
+    (out / "catalogue.json").write_text(json.dumps(document, ensure_ascii=False, indent=1), encoding="utf-8")
+    page = out / PAGE
+    page.write_text(render_catalogue(document), encoding="utf-8")
+    return page
+
+
+def collect_catalogue(source: Source, lineage: Lineage | None, lists: list[dict[str, Any]]) -> dict[str, Any]:
+    """Everything the page shows."""
+    summary = (source.read("select * from marts.release__summary") or [{}])[0]
+    contracts = read_contracts()
+    described = read_descriptions()
+    return {
+        "release": {
+            "release_id": summary.get("release_id"),
+            "as_of": write_instant(summary.get("as_of")),
+            "published_at": write_instant(summary.get("published_at")),
+            "is_demonstration": bool(summary.get("is_demonstration")),
+            "has_lineage": lineage is not None,
+        },
+        "marts": [_mart(source, name, described.get(name), lineage) for name in source.marts],
+        "sources": [_source(contract, source) for contract in contracts.values()],
+        "lists": lists,
+    }
+
+
+def read_descriptions() -> Mapping[str, Text]:
+    """Mart -> what it holds, as the models' own YAML says it."""
+    found = {}
+    for path in sorted(MODELS.rglob("_*.yml")):
+        document = yaml.load(path.read_text(encoding="utf-8"), yaml.CSafeLoader) or {}
+        for model in document.get("models", []):
+            zh, _, en = str(model.get("description", "")).partition(" | ")
+            found[model["name"]] = Text(zh.strip(), en.strip() or zh.strip())
+    return found
+
+
+def _pair(text: Text | None) -> dict[str, str] | None:
+    return text.as_dict() if text else None
+
+
+def _mart(source: Source, mart: str, text: Text | None, lineage: Lineage | None) -> dict[str, Any]:
+    entries = read_dictionary()
+    columns = []
+    for name, kind in source.marts[mart].items():
+        entry = entries.get(name)
+        columns.append(
+            {
+                "name": name,
+                "type": kind,
+                "label": _pair(entry.label) if entry else None,
+                "text": _pair(entry.text) if entry else None,
+                "from": [".".join(place) for place in lineage.direct.get(mart, {}).get(name, [])] if lineage else [],
+                "origins": [".".join(place) for place in lineage.origins(mart, name)[:_MOST_ORIGINS]] if lineage else [],
+            }
+        )
+    count = source.read(f'select count(*) as n from marts."{mart}"')[0]["n"]
+    return {"name": mart, "text": _pair(text), "row_count": count, "columns": columns}
+
+
+def _source(contract: Contract, file: Source) -> dict[str, Any]:
+    """A source: what it promises, how fresh it is, under which licence it may be used."""
+    fresh: dict[str, Any] = {}
+    if "release__sources" in file.marts:
+        rows = file.read("select last_received_at, is_stale from marts.release__sources where source = $1", [contract.source])
+        fresh = rows[0] if rows else {}
+    return {
+        "name": contract.source,
+        "title": {"zh": contract.title.zh, "en": contract.title.en},
+        "purpose": {"zh": contract.purpose.zh, "en": contract.purpose.en},
+        "version": contract.version,
+        "history": contract.history,
+        "key": list(contract.key),
+        "cadence_days": contract.cadence_days,
+        "last_received": write_instant(fresh.get("last_received_at")),
+        "is_stale": fresh.get("is_stale"),
+        "publications": _publications(contract),
+        "columns": [{"name": column.name, "type": column.sql_type, "required": column.required} for column in contract.columns],
+    }
+
+
+def _publications(contract: Contract) -> list[dict[str, Any]]:
+    """The publications that the source's layouts read: who publishes them, where they are cited, under which licence where that is stated."""
+    found = []
+    for path in contract.layouts:
+        layout = yaml.load(path.read_text(encoding="utf-8"), yaml.CSafeLoader) or {}
+        found.append({"layout": path.stem} | {name: layout.get(name) for name in ("title", "publisher", "citation", "licence")})
+    return found
+
+
+def read_lists(reference: ReferenceLists) -> list[dict[str, Any]]:
+    """Reference lists and policy parameters with the documents that they were taken from."""
+    with duckdb.connect() as con:
+        reference.load(con)
+        return [_list(con, name) for name in sorted(reference.files)]
+
+
+def _list(con: duckdb.DuckDBPyConnection, name: str) -> dict[str, Any]:
+    columns = [row[0] for row in con.execute(f'describe reference."{name}"').fetchall()]
+    count = (con.execute(f'select count(*) from reference."{name}"').fetchone() or (0,))[0]
+    confidence = "confidence" if "confidence" in columns else "null"
+    query = f'select distinct citation, {confidence} from reference."{name}" where citation is not null order by all'
+    cited = con.execute(query).fetchall() if "citation" in columns else []
+    return {"name": name, "row_count": count, "columns": columns, "citations": [{"text": text, "confidence": mark} for text, mark in cited]}
+
+
+def render_catalogue(document: dict[str, Any]) -> str:
+    """The page: everything inside, searched by a few lines of script, nothing loaded."""
+    environment = Environment(loader=PackageLoader("warehouse.exchange"), autoescape=True, undefined=StrictUndefined)
+    room = files("warehouse.exchange").joinpath("templates")
+    # Inside a script element only `<` could end it.
+    data = json.dumps(document, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")
+    words = {code: text.as_dict() for code, text in load_wording().items() if code.startswith("catalogue_")}
+    return environment.get_template("catalogue.html").render(
+        style=Markup(room.joinpath("catalogue.css").read_text(encoding="utf-8")),
+        script=Markup(room.joinpath("catalogue.js").read_text(encoding="utf-8")),
+        data=Markup(data),
+        words=Markup(json.dumps(words, ensure_ascii=False).replace("<", "\\u003c")),
+        languages=LANGUAGES,
+        title=load_wording()["catalogue_title"],
+    )

@@ -1,0 +1,72 @@
+"use strict";
+const data = JSON.parse(document.getElementById("data").textContent);
+const words = JSON.parse(document.getElementById("words").textContent);
+let language = (navigator.language || "").startsWith("zh") ? "zh" : "en";
+const say = (code) => words["catalogue_" + code][language];
+const both = (pair) => (pair ? pair[language] || pair.zh : "");
+const make = (tag, text, name) => {
+  const element = document.createElement(tag);
+  if (text !== undefined) element.textContent = text;
+  if (name) element.className = name;
+  return element;
+};
+const table = (heads, rows) => {
+  const element = make("table"), top = element.createTHead().insertRow();
+  heads.forEach((head) => top.append(make("th", head)));
+  const body = element.createTBody();
+  rows.forEach((cells) => { const row = body.insertRow(); cells.forEach(([text, name]) => row.append(make("td", text, name))); });
+  return element;
+};
+// What is searched of an entry is everything that it shows, in both languages.
+const textOf = (entry) => JSON.stringify(entry).toLowerCase();
+[data.marts, data.sources, data.lists].forEach((entries) => entries.forEach((entry) => { Object.defineProperty(entry, "search", { value: textOf(entry) }); }));
+const entryOf = (name, note, inside, isOpen) => {
+  const details = make("details"), summary = make("summary");
+  summary.append(make("code", name), make("span", note));
+  details.append(summary);
+  details.id = name;
+  // Filled when it is opened: a catalogue of thousands of columns is then drawn at once.
+  const fill = () => { if (details.open && details.children.length === 1) { const room = make("div", undefined, "inside"); inside(room); details.append(room); } };
+  details.addEventListener("toggle", fill);
+  details.open = isOpen;
+  fill();
+  return details;
+};
+const showMart = (mart, asked) => entryOf(mart.name, `${both(mart.text)} · ${mart.row_count.toLocaleString("en")} ${say("rows")}`, (room) => {
+  const columns = asked.length ? mart.columns.filter((c) => asked.some((word) => textOf(c).includes(word))) : mart.columns;
+  room.append(table([say("column"), say("label"), say("meaning"), say("from"), say("origins")], (columns.length ? columns : mart.columns).map((c) => [
+    [c.name], [both(c.label)], [both(c.text)], [c.from.join(", "), "origins"], [c.origins.join(", "), "origins"],
+  ])));
+}, asked.length > 0);
+const showSource = (source, asked) => entryOf(source.name, `${both(source.title)} · ${say("received")} ${source.last_received}${source.is_stale ? " · " + say("stale") : ""}`, (room) => {
+  room.append(make("p", both(source.purpose)));
+  room.append(table([say("fact"), ""], [[[say("key")], [source.key.join(", ")]], [[say("history")], [source.history]], [[say("cadence")], [String(source.cadence_days)]]]));
+  if (source.publications.length) room.append(table([say("publication"), say("publisher"), say("citation"), say("licence")], source.publications.map((p) => [[both(p.title)], [p.publisher || ""], [p.citation || ""], [p.licence || say("no_licence")]])));
+  room.append(table([say("column"), say("type"), say("required")], source.columns.map((c) => [[c.name], [c.type], [c.required ? "✓" : ""]])));
+}, asked.length > 0);
+const showList = (list, asked) => entryOf(list.name, `${list.row_count} ${say("rows")}`, (room) => {
+  room.append(table([say("citation"), say("confidence")], list.citations.map((c) => [[c.text], [c.confidence]])));
+}, asked.length > 0);
+const draw = () => {
+  document.documentElement.lang = language === "zh" ? "zh-CN" : "en";
+  ["zh", "en"].forEach((name) => document.getElementById(name).setAttribute("aria-pressed", String(name === language)));
+  document.getElementById("title").textContent = say("title");
+  document.getElementById("release").textContent = `${data.release.release_id} · ${say("as_of")} ${data.release.as_of}${data.release.is_demonstration ? " · " + say("demonstration") : ""}${data.release.has_lineage ? "" : " · " + say("no_lineage")}`;
+  const search = document.getElementById("search");
+  search.placeholder = say("search");
+  const asked = search.value.toLowerCase().split(/\s+/).filter(Boolean);
+  const found = document.getElementById("found");
+  found.replaceChildren();
+  let count = 0;
+  [["marts", data.marts, showMart], ["sources", data.sources, showSource], ["lists", data.lists, showList]].forEach(([name, entries, show]) => {
+    const meets = entries.filter((entry) => asked.every((word) => entry.search.includes(word)));
+    if (!meets.length) return;
+    count += meets.length;
+    found.append(make("h2", say(name)));
+    meets.forEach((entry) => found.append(show(entry, asked)));
+  });
+  document.getElementById("count").textContent = `${count} ${say("entries")}`;
+};
+["zh", "en"].forEach((name) => document.getElementById(name).addEventListener("click", () => { language = name; draw(); }));
+document.getElementById("search").addEventListener("input", draw);
+draw();
