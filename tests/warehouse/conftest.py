@@ -140,7 +140,7 @@ def die_at() -> Callable[..., None]:
     def run(action: str, steps: dict[str, Path], *arguments: str) -> None:
         jobs = [f"{step}={data}" for step, data in steps.items()]
         done = subprocess.run(
-            [sys.executable, str(DYING), action, *arguments, "--", *jobs], capture_output=True, text=True, check=False, timeout=600
+            [sys.executable, str(DYING), action, *arguments, "--", *jobs], capture_output=True, text=True, check=False, timeout=1_800
         )
         assert done.returncode == 0, done.stdout + done.stderr
 
