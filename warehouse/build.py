@@ -139,6 +139,30 @@ def _run_dbt(settings: Settings, folder: Path, warehouse: Path, given: dict[str,
     return _read_results(folder, process.returncode, lines)
 
 
+def compile_project(settings: Settings, folder: Path, given: dict[str, str]) -> dict[str, Any]:
+    """dbt's manifest with the code of every model, rendered for these variables; runs nothing.
+
+    Raises:
+        BuildError: dbt broke.
+    """
+    lay_out_project(ReferenceLists(), folder / "project")
+    command = [
+        str(Path(sys.executable).with_name("dbt")),
+        "compile",
+        "--project-dir", str(folder / "project"),
+        "--profiles-dir", str(folder / "project"),
+        "--vars", json.dumps(given),
+        "--log-path", str(folder / "logs"),
+        "--no-use-colors",
+    ]  # fmt: skip
+    environment = _dbt_environment(settings, folder, folder / "warehouse.duckdb")
+    done = subprocess.run(command, cwd=folder / "project", env=environment, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise BuildError("\n".join(done.stdout.splitlines()[-25:]))
+    manifest: dict[str, Any] = json.loads((folder / "target" / "manifest.json").read_text(encoding="utf-8"))
+    return manifest
+
+
 def _read_results(folder: Path, code: int, lines: list[str]) -> list[dict[str, Any]]:
     path = folder / "target" / "run_results.json"
     if not path.exists():
