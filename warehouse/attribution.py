@@ -103,12 +103,10 @@ def attribute(settings: Settings, ledger: Ledger, project: Project, first: State
     with duckdb.connect() as con:
         con.execute(f"set threads = {settings.threads}")
         difference = find_difference(con, settings, ledger, contracts, (first.deliveries, second.deliveries))
-        lists = (first.lists or second.lists, second.lists or first.lists)
-        if lists[0] is None or lists[1] is None:
-            lists = (ReferenceLists(overlay=settings.reference),) * 2
+        at_hand = first.lists or second.lists or ReferenceLists(overlay=settings.reference)
         mixture = Mixture(
             landing={source: lambda causes, source=source: difference.rows(source, causes) for source in contracts},
-            lists=(lists[0], lists[1]),
+            lists=(first.lists or at_hand, second.lists or at_hand),
             clocks=(first.clocks, second.clocks),
             reaching=reaching(difference, first, second),
             rule_cause=RULES,

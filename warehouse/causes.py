@@ -117,7 +117,9 @@ def _caused(con: duckdb.DuckDBPyConnection, contract: Contract) -> str:
         return f"select * exclude (_is_waived), '{owner}' as _cause from alone"
     identity = [name for name in contract.key if name != contract.revision_column]
     same = " and ".join(f"k.{name} = a.{name}" for name in identity)
-    known = f"exists (select 1 from shared_keys k where {same}) or exists (select 1 from alone k where k._is_second <> a._is_second and {same})"
+    known = (
+        f"exists (select 1 from shared_keys k where {same}) or exists (select 1 from alone k where k._is_second <> a._is_second and {same})"
+    )
     repaired = " and ".join(f"r.{name} = a.{name}" for name in contract.key)
     withdrawn = f"coalesce(a.{contract.withdrawn_column}, false)" if contract.withdrawn_column else "false"
     parent = _parent_cause(con, contract)

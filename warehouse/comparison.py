@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
-from ingest.reference import ReferenceLists
+import yaml
+
 from warehouse.attribution import Attribution, State, attribute
-from warehouse.diff import CHANGES, MartChange, compared, find_changes, largest_changes
+from warehouse.diff import CHANGES, MartChange, compared, find_changes, find_effects, largest_changes
 from warehouse.ledger import Ledger
 from warehouse.quarantine import quoted
 from warehouse.release import current_release, read_manifest, released_lists
@@ -17,6 +19,13 @@ from warehouse.replay import Clocks, compiled_project
 from warehouse.settings import Settings, SettingsError
 
 MINISTRY = "ministry.duckdb"
+
+
+@cache
+def declared_effects() -> list[dict[str, Any]]:
+    """What a reader asks first, as `effects.yaml` declares it."""
+    found: list[dict[str, Any]] = yaml.safe_load(Path(__file__).with_name("effects.yaml").read_text(encoding="utf-8"))["effects"]
+    return found
 
 
 @dataclass(frozen=True)
@@ -27,6 +36,7 @@ class Comparison:
     second: Mapping[str, Any]
     marts: Sequence[MartChange]
     largest: Sequence[Mapping[str, Any]]
+    effects: Sequence[Mapping[str, Any]]
     attribution: Attribution
 
 
@@ -42,14 +52,14 @@ def release_folder(settings: Settings, ledger: Ledger, name: str) -> Path:
             raise SettingsError("还没有发布 / nothing has been published yet")
         if name == "current":
             return current
-        name = read_manifest(current)["parent_release_id"] or ""
+        name = str(read_manifest(current)["parent_release_id"] or "")
         if not name:
             raise SettingsError("这是第一个发布，没有更早的 / this is the first release: there is none before it")
     listed = [row["release_id"] for row in ledger.releases() if row["release_id"].startswith(name)]
     if len(listed) != 1:
         known = ", ".join(row["release_id"] for row in ledger.releases())
         raise SettingsError(f"没有（或不止一个）发布 {name}，已有：{known} / no (or more than one) release {name}, known: {known}")
-    folder = settings.releases / listed[0]
+    folder = settings.releases / str(listed[0])
     if not folder.is_dir():
         raise SettingsError(f"发布 {listed[0]} 的文件已不保留 / the files of release {listed[0]} are not kept any more")
     return folder
@@ -86,12 +96,7 @@ def compare(
     with compared(first.marts, second.marts) as con:
         marts = find_changes(con, project.keys)
         largest = largest_changes(con, limit)
+        effects = find_effects(con, declared_effects())
         if changes_to is not None:
             con.execute(f"copy (from {CHANGES} order by all) to {quoted(changes_to)} (format parquet)")
-    return Comparison(told(first), told(second), marts, largest, attribute(settings, ledger, project, first, second))
-
-
-def overlaid_lists(settings: Settings, overlay: Path) -> ReferenceLists:
-    """The lists in force with those of a folder in their place."""
-    base = ReferenceLists(overlay=settings.reference)
-    return ReferenceLists(seeds=base.seeds, overlay=overlay)
+    return Comparison(told(first), told(second), marts, largest, effects, attribute(settings, ledger, project, first, second))

@@ -14,6 +14,7 @@ from warehouse.quarantine import quoted
 
 CHANGES = "changes"
 _OWN = "release__"  # what a release says of itself differs by nature
+_UNITLESS = ("!_share", "!_ratio", "!_count", "!_rank", "!_score", "!_year", "!_pct")  # the grammar of names in the house
 _NUMBERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "FLOAT", "DOUBLE", "DECIMAL")
 
 
@@ -106,7 +107,7 @@ def _count(con: duckdb.DuckDBPyConnection, table: str) -> int:
 
 
 def _key_json(key: Sequence[str], row: str) -> str:
-    cells = ", ".join(f"\"{name}\" := {row}.\"{name}\"" for name in key)
+    cells = ", ".join(f'"{name}" := {row}."{name}"' for name in key)
     return f"cast(to_json(struct_pack({cells})) as varchar)"
 
 
@@ -115,8 +116,8 @@ def _join(con: duckdb.DuckDBPyConnection, mart: str, key: Sequence[str], values:
     names = ", ".join(f'"{name}"' for name in [*key, *values])
     for side, other in (("first", "second"), ("second", "first")):
         con.execute(
-            f"create or replace temp table {side}_rows as select {names} from {side}.marts.\"{mart}\" except all "
-            f"select {names} from {other}.marts.\"{mart}\""
+            f'create or replace temp table {side}_rows as select {names} from {side}.marts."{mart}" except all '
+            f'select {names} from {other}.marts."{mart}"'
         )
     if values:
         on = " and ".join(f'a."{name}" is not distinct from b."{name}"' for name in key)
@@ -154,8 +155,8 @@ def _keep_cells(con: duckdb.DuckDBPyConnection, mart: str, key: Sequence[str], v
             relative = f'({move}) / nullif(abs(cast(p."old_{name}" as double)), 0)'
         con.execute(
             f"insert into {CHANGES} select '{mart}', {told}, 'changed', '{name}', cast(p.\"old_{name}\" as varchar), "
-            f"cast(p.\"new_{name}\" as varchar), {move}, {relative} from paired p "
-            f"where is_old and is_new and p.\"old_{name}\" is distinct from p.\"new_{name}\""
+            f'cast(p."new_{name}" as varchar), {move}, {relative} from paired p '
+            f'where is_old and is_new and p."old_{name}" is distinct from p."new_{name}"'
         )
 
 
@@ -172,11 +173,32 @@ def _sum_columns(con: duckdb.DuckDBPyConnection, mart: str) -> list[dict[str, An
 
 
 def largest_changes(con: duckdb.DuckDBPyConnection, limit: int) -> list[dict[str, Any]]:
-    """The cells that moved most, relatively, over all marts."""
+    """The cells that moved most, against the larger of their two figures. Those with a unit come first: ratios and ranks follow from others,
+    and differences near nothing move by any multiple.
+    """
+    unitless = " or ".join(f"column_name like '%{suffix}' escape '!'" for suffix in _UNITLESS)
     result = con.execute(
-        f"select * from {CHANGES} where column_name is not null "
-        "order by abs(relative_move) desc nulls last, abs(move) desc nulls last, mart, key, column_name limit ?",
+        f"select * from {CHANGES} where column_name is not null order by move is null, {unitless}, "
+        "abs(move) / greatest(abs(try_cast(old_value as double)), abs(try_cast(new_value as double))) * (case when "
+        "try_cast(old_value as double) * try_cast(new_value as double) > 0 then 1 else 0 end) desc nulls last, "
+        "abs(move) desc nulls last, mart, key, column_name limit ?",
         [limit],
     )
     names = [column[0] for column in result.description or []]
     return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
+
+
+def find_effects(con: duckdb.DuckDBPyConnection, effects: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """What the declared columns came to: how many cells moved, their net move, and of a status from which value to which."""
+    found = []
+    for effect in effects:
+        where = f"from {CHANGES} where mart = ? and column_name = ?"
+        place = [effect["mart"], effect["column"]]
+        count, net = con.execute(f"select count(*), coalesce(sum(move order by key), 0) {where}", place).fetchone() or (0, 0)
+        steps: list[dict[str, Any]] = []
+        if effect["kind"] == "status":
+            rows = con.execute(f"select old_value, new_value, count(*) {where} group by all order by 3 desc, 1, 2", place).fetchall()
+            steps = [{"old": old, "new": new, "count": times} for old, new, times in rows]
+        told = {name: effect[name] for name in ("name", "mart", "column", "kind")} | {"title": {"zh": effect["zh"], "en": effect["en"]}}
+        found.append(told | {"count": int(count), "net_move": float(net), "steps": steps})
+    return found

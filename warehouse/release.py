@@ -98,7 +98,8 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     return manifest
 
 
-def _inputs(settings: Settings, ledger: Ledger, as_of: datetime) -> list[dict[str, Any]]:
+def listed_inputs(ledger: Ledger, as_of: datetime) -> list[dict[str, Any]]:
+    """The landing files known at an instant, as a manifest names them."""
     return [
         {
             "source": source,
@@ -165,13 +166,13 @@ def release(
     with FileLock(settings.data / "release.lock"):
         _repair(settings, ledger)
         moment = as_of or utc_now()
-        inputs = _inputs(settings, ledger, moment)
+        inputs = listed_inputs(ledger, moment)
         digest = _input_hash(settings, inputs, _clocks(settings, moment, as_of is not None, rule_date))
         parent = current_release(settings)
         if parent is not None and (read_manifest(parent)["input_hash"] == digest or _was_withdrawn(ledger, digest)):
             return Outcome("nothing_new", parent.name, read_manifest(parent))
         keeper = gatekeeper or Gatekeeper(settings.gates)
-        made, gates = _built_and_gated(settings, ledger, (moment, rule_date), parent, keeper, say)
+        made, gates = built_and_gated(settings, ledger, (moment, rule_date), parent, keeper, say)
         say("publish")
         manifest = _publish(settings, ledger, made, gates, inputs, digest, parent)
         _prune(settings, ledger)
@@ -183,7 +184,7 @@ def _was_withdrawn(ledger: Ledger, digest: str) -> bool:
     return any(row["input_hash"] == digest and row["status"] == "rolled_back" for row in ledger.releases())
 
 
-def _built_and_gated(
+def built_and_gated(
     settings: Settings,
     ledger: Ledger,
     clocks: tuple[datetime, str | None],
@@ -191,6 +192,11 @@ def _built_and_gated(
     keeper: Gatekeeper,
     say: Callable[[str], None],
 ) -> tuple[Build, list[dict[str, Any]]]:
+    """A build that every gate let pass, and what they said.
+
+    Raises:
+        ReleaseRefused: one did not.
+    """
     moment, rule_date = clocks
     subject = f"release:{moment.isoformat()}"
     try:

@@ -7,7 +7,6 @@ asked figures depend on. Nothing is computed twice: a model's result is kept by 
 from __future__ import annotations
 
 import json
-import re
 import tempfile
 import types
 from collections.abc import Iterable, Mapping
@@ -19,7 +18,7 @@ import duckdb
 
 from ingest.reference import ReferenceLists
 from warehouse.build import compile_project
-from warehouse.settings import ROOT, Settings
+from warehouse.settings import Settings
 
 # Days and instants that stand in no rule and no row: they mark where dbt puts the clocks.
 AS_OF_MARK, RULES_MARK = "9876-05-04T03:02:01.000001", "9876-05-03"
@@ -241,7 +240,7 @@ class Replay:
             self.con.execute(f"create table {target} as {code}")
             return
         module = types.ModuleType(node.name)
-        exec(compile(node.code, node.name, "exec"), module.__dict__)  # noqa: S102  the project's own model, as dbt runs it
+        exec(compile(node.code, node.name, "exec"), module.__dict__)
         self.con.register("_made", module.model(_Ref(self, node), self.con))
         self.con.execute(f"create table {target} as from _made")
         self.con.unregister("_made")
