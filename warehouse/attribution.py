@@ -16,10 +16,11 @@ import duckdb
 
 from ingest.contract import read_contracts
 from ingest.reference import ReferenceLists
-from warehouse.causes import CODE, FACTORS, RULES, Difference, declared, find_difference
+from warehouse.causes import CODE, Difference, declared, find_difference
 from warehouse.ledger import Ledger
+from warehouse.mixture import Clocks, Mixtures, Sides
 from warehouse.quarantine import quoted
-from warehouse.replay import Clocks, Mixture, Project, Replay
+from warehouse.replay import ModelGraph
 from warehouse.settings import Settings
 from warehouse.shapley import coalitions, finest_grid, round_parts, shapley
 
@@ -77,45 +78,18 @@ class Attribution:
     row_counts: Mapping[str, Mapping[str, int]]
 
 
-def reaching(difference: Difference, first: State, second: State) -> dict[str, frozenset[str]]:
-    """Which causes change which inputs. The instant of knowledge counts with the factors: what it decides is which are published."""
-    found = {f"landing.{source}": causes for source, causes in difference.causes.items()}
-    if first.lists is not None and second.lists is not None:
-        names = set(first.lists.files) | set(second.lists.files)
-        changed = {
-            name
-            for name in names
-            if name not in first.lists.files
-            or name not in second.lists.files
-            or first.lists.files[name].read_bytes() != second.lists.files[name].read_bytes()
-        }
-        found |= {name: frozenset({RULES}) for name in changed}
-    if first.clocks.rule_date != second.clocks.rule_date:
-        found["rule_date"] = frozenset({RULES})
-    if first.clocks.as_of[:10] != second.clocks.as_of[:10]:
-        found["as_of"] = frozenset({FACTORS})
-    return found
-
-
-def attribute(settings: Settings, ledger: Ledger, project: Project, first: State, second: State) -> Attribution:
+def attribute(settings: Settings, ledger: Ledger, graph: ModelGraph, first: State, second: State) -> Attribution:
     """Split the moves of every declared measure over the causes that differ."""
     contracts = read_contracts()
     with duckdb.connect() as con:
         con.execute(f"set threads = {settings.threads}")
         difference = find_difference(con, settings, ledger, contracts, (first.deliveries, second.deliveries))
         at_hand = first.lists or second.lists or ReferenceLists(overlay=settings.reference)
-        mixture = Mixture(
-            landing={source: lambda causes, source=source: difference.rows(source, causes) for source in contracts},
-            lists=(first.lists or at_hand, second.lists or at_hand),
-            clocks=(first.clocks, second.clocks),
-            reaching=reaching(difference, first, second),
-            rule_cause=RULES,
-            as_of_cause=FACTORS,
-        )
-        replay = Replay(project, mixture, con)
+        sides = Sides((first.lists or at_hand, second.lists or at_hand), (first.clocks, second.clocks))
+        mixtures = Mixtures(con, graph, difference, sides)
         moves, causes, count = [], set(), 0
         for measure in declared()["measures"]:
-            splitter = _Splitter(replay, measure, first, second)
+            splitter = _Splitter(mixtures, measure, first, second)
             moves += list(splitter.moves())
             causes |= set(splitter.players)
             count += len(splitter.values)
@@ -144,24 +118,24 @@ def _count_rows(con: duckdb.DuckDBPyConnection, difference: Difference) -> dict[
 class _Splitter:
     """One measure over all sets of the causes that can reach it."""
 
-    def __init__(self, replay: Replay, measure: Mapping[str, Any], first: State, second: State) -> None:
+    def __init__(self, mixtures: Mixtures, measure: Mapping[str, Any], first: State, second: State) -> None:
         self.measure = measure
-        self.players = sorted(frozenset().union(*(replay.reaching(model) for model in measure["models"])))
+        self.players = sorted(mixtures.reaching(f"marts.{measure['mart']}"))
         self.values: dict[frozenset[str], Figures] = {}
         for chosen in coalitions(self.players):
-            replay.evaluate(measure["models"], chosen)
-            self.values[chosen] = self._read(replay.con, "warehouse.marts")
-        self.old = self._published(replay.con, first)
-        self.new = self._published(replay.con, second)
+            place = f"marts.{measure['mart']}"
+            self.values[chosen] = self._read(mixtures.con, mixtures.evaluate([place], chosen)[place])
+        self.old = self._published(mixtures.con, first)
+        self.new = self._published(mixtures.con, second)
 
-    def _read(self, con: duckdb.DuckDBPyConnection, marts: str) -> dict[Key, float]:
-        rows = con.execute(self.measure["query"].format(marts=marts)).fetchall()
+    def _read(self, con: duckdb.DuckDBPyConnection, table: str) -> dict[Key, float]:
+        rows = con.execute(self.measure["query"].format(table=table)).fetchall()
         return {tuple(row[:-1]): row[-1] for row in rows if row[-1] is not None}
 
     def _published(self, con: duckdb.DuckDBPyConnection, state: State) -> dict[Key, float]:
         con.execute(f"attach {quoted(state.marts)} as published (read_only)")
         try:
-            return self._read(con, "published.marts")
+            return self._read(con, f"published.marts.{self.measure['mart']}")
         finally:
             con.execute("detach published")
 

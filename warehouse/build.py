@@ -139,8 +139,8 @@ def _run_dbt(settings: Settings, folder: Path, warehouse: Path, given: dict[str,
     return _read_results(folder, process.returncode, lines)
 
 
-def compile_project(settings: Settings, folder: Path, given: dict[str, str]) -> dict[str, Any]:
-    """dbt's manifest with the code of every model, rendered for these variables; runs nothing.
+def compile_project(settings: Settings, folder: Path, given: dict[str, str]) -> Path:
+    """dbt's manifest, with the code of every model, rendered for these variables; runs nothing.
 
     Raises:
         BuildError: dbt broke.
@@ -159,8 +159,7 @@ def compile_project(settings: Settings, folder: Path, given: dict[str, str]) -> 
     done = subprocess.run(command, cwd=folder / "project", env=environment, capture_output=True, text=True, check=False)
     if done.returncode:
         raise BuildError("\n".join(done.stdout.splitlines()[-25:]))
-    manifest: dict[str, Any] = json.loads((folder / "target" / "manifest.json").read_text(encoding="utf-8"))
-    return manifest
+    return folder / "target" / "manifest.json"
 
 
 def _read_results(folder: Path, code: int, lines: list[str]) -> list[dict[str, Any]]:

@@ -13,9 +13,9 @@ import yaml
 from warehouse.attribution import Attribution, State, attribute
 from warehouse.diff import CHANGES, MartChange, compared, find_changes, find_effects, largest_changes
 from warehouse.ledger import Ledger
+from warehouse.mixture import Clocks, compiled_models, mart_keys
 from warehouse.quarantine import quoted
 from warehouse.release import current_release, read_manifest, released_lists
-from warehouse.replay import Clocks, compiled_project
 from warehouse.settings import Settings, SettingsError
 
 MINISTRY = "ministry.duckdb"
@@ -92,11 +92,11 @@ def compare(
         version: of the code at hand, which evaluates the mixtures.
         limit: how many single cells are told; `changes_to` takes all of them, as Parquet.
     """
-    project = compiled_project(settings, version)
+    graph = compiled_models(settings, version)
     with compared(first.marts, second.marts) as con:
-        marts = find_changes(con, project.keys)
+        marts = find_changes(con, mart_keys(graph))
         largest = largest_changes(con, limit)
         effects = find_effects(con, declared_effects())
         if changes_to is not None:
             con.execute(f"copy (from {CHANGES} order by all) to {quoted(changes_to)} (format parquet)")
-    return Comparison(told(first), told(second), marts, largest, effects, attribute(settings, ledger, project, first, second))
+    return Comparison(told(first), told(second), marts, largest, effects, attribute(settings, ledger, graph, first, second))

@@ -24,8 +24,8 @@ from warehouse.build import Build
 from warehouse.comparison import Comparison, compare, read_state
 from warehouse.intake import Intake
 from warehouse.ledger import Ledger
+from warehouse.mixture import COMPILED, Clocks
 from warehouse.release import CURRENT, ReleaseRefused, built_and_gated, code_version, current_release, listed_inputs
-from warehouse.replay import COMPILED, Clocks
 from warehouse.settings import Settings, SettingsError, china_day, utc_now
 
 CANDIDATE = "candidate"
