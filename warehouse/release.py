@@ -22,16 +22,16 @@ from filelock import FileLock
 from expectations.gate import Gatekeeper, GateResult
 from ingest.contract import read_contracts
 from ingest.delivery import sync_folder
-from ingest.reference import TYPES_FILE, ReferenceLists
+from ingest.reference import ReferenceLists
 from warehouse.audience import read_audiences, write_audience_file
 from warehouse.build import PROJECT, PUBLIC_TOTALS, Build, BuildRefused, build
 from warehouse.facts import own_tables, used_waivers
+from warehouse.kept_lists import LISTS, keep_lists
 from warehouse.ledger import Ledger
 from warehouse.settings import ROOT, Settings, china_day, utc_now
 
 CURRENT = "current"
 MANIFEST = "manifest.json"
-LISTS = "reference"
 _CODE = ("dbt_project/models", "dbt_project/macros", "dbt_project/tests", "ingest", "warehouse", "expectations")
 _CODE_SUFFIXES = {".py", ".sql", ".yml", ".yaml"}
 
@@ -313,25 +313,6 @@ def write_public_totals(warehouse: Path, target: Path) -> dict[str, Any]:
     target.chmod(0o444)
     _sync_file(target)
     return {"row_count": int(count[0]), "sha256": hashlib.sha256(target.read_bytes()).hexdigest()}
-
-
-def keep_lists(lists: ReferenceLists, folder: Path) -> None:
-    """The reference lists a release was made with, beside it: a later one is compared with these, not with what has become of them."""
-    folder.mkdir()
-    for name, path in [*((f"{name}.csv", path) for name, path in lists.files.items()), (TYPES_FILE, lists.seeds / TYPES_FILE)]:
-        shutil.copyfile(path, folder / name)
-        (folder / name).chmod(0o444)
-        _sync_file(folder / name)
-    sync_folder(folder)
-
-
-def released_lists(settings: Settings, folder: Path, manifest: dict[str, Any]) -> ReferenceLists | None:
-    """The reference lists of a release, proved by the hash its manifest gives; none where they are not at hand any more."""
-    kept = folder / LISTS
-    for lists in ([ReferenceLists(seeds=kept)] if kept.is_dir() else []) + [ReferenceLists(overlay=settings.reference)]:
-        if lists.content_hash == manifest["reference_hash"]:
-            return lists
-    return None
 
 
 def _list(ledger: Ledger, folder: Path) -> None:
