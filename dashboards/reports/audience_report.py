@@ -147,9 +147,7 @@ def collect_content(kind: Kind, member: str | None, file: Path, previous: Path |
     with open_releases(file, previous) as releases:
         subject = Subject(releases, member, find_headline_year(releases))
         summary = releases.read_one("select * from now.release__summary") or {}
-        sections = [
-            (code, [exhibit for build in builds if (exhibit := build(subject)) is not None]) for code, builds in kind.sections
-        ]
+        sections = [(code, [exhibit for build in builds if (exhibit := build(subject)) is not None]) for code, builds in kind.sections]
         name = read_provinces(subject).get(member or "", Text(member or "", member or ""))
         return Content(
             kind,

@@ -9,7 +9,22 @@ from typing import Any
 import altair as alt
 
 from dashboards.reports.charts import (
-    BLUE, GREEN, INK, MARGIN, NUMBER, ORANGE, PALE, PAPER, QUIET, SKY, VERMILION, WHOLE_WIDTH, Data, Spec, finish, set_extent,
+    BLUE,
+    GREEN,
+    INK,
+    MARGIN,
+    NUMBER,
+    ORANGE,
+    PALE,
+    PAPER,
+    QUIET,
+    SKY,
+    VERMILION,
+    WHOLE_WIDTH,
+    Data,
+    Spec,
+    finish,
+    set_extent,
 )  # fmt: skip
 from dashboards.reports.wording import Language, Text
 

@@ -39,7 +39,11 @@ def write_workbook(content: Content, language: Language, out: Path) -> None:
         book.set_properties({"title": content.title[language], "comments": content.release_line[language]})
         writer = _Writer(book, language)
         sheets = [
-            (code, exhibit, writer.name_sheet(f"{say(f'section_{code}')[language]} {place}" if len(exhibits) > 1 else say(f"section_{code}")[language]))
+            (
+                code,
+                exhibit,
+                writer.name_sheet(f"{say(f'section_{code}')[language]} {place}" if len(exhibits) > 1 else say(f"section_{code}")[language]),
+            )
             for code, exhibits in content.sections
             for place, exhibit in enumerate(exhibits, 1)
         ]
@@ -125,7 +129,12 @@ class _Writer:
             row += 2
         for panel in exhibit.drawings.get(language, ()):
             picture = io.BytesIO(draw_png(panel))
-            sheet.insert_image(row, 0, f"{exhibit.code}.png", {"image_data": picture, "x_scale": 0.5, "y_scale": 0.5, "description": exhibit.title[language]})
+            sheet.insert_image(
+                row,
+                0,
+                f"{exhibit.code}.png",
+                {"image_data": picture, "x_scale": 0.5, "y_scale": 0.5, "description": exhibit.title[language]},
+            )
             row += 14
 
     def _write_cell(self, sheet: Any, row: int, column: int, cell: Cell, right: bool) -> None:

@@ -53,7 +53,12 @@ def build_distribution(subject: Subject) -> Exhibit:
     )  # fmt: skip
     if not shown:
         return make_exhibit(
-            "distribution", say("distribution_withheld", total=len(rows)), say("distribution_note"), BENCHMARKS, table=table, is_table_open=True
+            "distribution",
+            say("distribution_withheld", total=len(rows)),
+            say("distribution_note"),
+            BENCHMARKS,
+            table=table,
+            is_table_open=True,
         )
     best = min(shown, key=lambda row: (row["tier"] or 9, row["percentile_rank"] if row["percentile_rank"] is not None else 2))
     title = say(
@@ -131,7 +136,9 @@ def build_contributions(subject: Subject) -> Exhibit:
     )
     if not rows:
         return say_absent("contributions", CONTRIBUTIONS)
-    title = say("contributions_finding", product=name_product(rows[0]), activity=rows[0][label], amount=write_figure(amount, rows[0][amount]))
+    title = say(
+        "contributions_finding", product=name_product(rows[0]), activity=rows[0][label], amount=write_figure(amount, rows[0][amount])
+    )
     table = tabulate(rows, [("product", name_product), "reporting_year", "disclosure_id", label, amount])
     return make_exhibit("contributions", title, say("contributions_note"), CONTRIBUTIONS, table=table, is_table_open=True)
 
@@ -158,8 +165,14 @@ def build_costs(subject: Subject) -> Exhibit:
     )
     table = tabulate(
         rows,
-        [("product", name_product), "compliance_year", "disclosure_id", "net_cost_cny", "net_cost_cny_per_declared_unit", "coverage_ratio", "is_reconciled"],
+        [
+            ("product", name_product),
+            "compliance_year",
+            "disclosure_id",
+            "net_cost_cny",
+            "net_cost_cny_per_declared_unit",
+            "coverage_ratio",
+            "is_reconciled",
+        ],
     )
     return make_exhibit("costs", title, say("costs_note"), COSTS, table=table, is_table_open=True)
-
-

@@ -33,9 +33,7 @@ def build_positions(subject: Subject) -> Exhibit:
         year,
     )
     in_year = {row["position_status"]: row["enterprise_count"] for row in counted if row["compliance_year"] == year}
-    short = subject.read(
-        f"select count(*) as n from now.{POSITIONS} where compliance_year = $1 and shortfall_t_co2e > 0", year
-    )[0]["n"]
+    short = subject.read(f"select count(*) as n from now.{POSITIONS} where compliance_year = $1 and shortfall_t_co2e > 0", year)[0]["n"]
     title = say(
         "positions_finding",
         year=year,
@@ -78,9 +76,7 @@ def build_findings(subject: Subject) -> Exhibit:
     )
     if not counted:
         return make_exhibit("findings", say("findings_nothing"), say("findings_note"), FINDINGS)
-    rows = subject.read(
-        f"select * from now.{FINDINGS} order by quantity_t_co2e desc nulls last, rule_code, subject_id limit {SHOWN}"
-    )
+    rows = subject.read(f"select * from now.{FINDINGS} order by quantity_t_co2e desc nulls last, rule_code, subject_id limit {SHOWN}")
     title = say(
         "findings_finding",
         total=write_figure("finding_count", sum(row["finding_count"] for row in counted)),
@@ -98,7 +94,13 @@ def build_findings(subject: Subject) -> Exhibit:
     ]
     table = tabulate(rows, ["rule_code", "subject_id", "enterprise_id", "quantity_t_co2e"])
     return make_exhibit(
-        "findings", title, say("findings_note"), FINDINGS, lambda language: plots.draw_bars(bars, language, 300), table=table, is_table_open=True
+        "findings",
+        title,
+        say("findings_note"),
+        FINDINGS,
+        lambda language: plots.draw_bars(bars, language, 300),
+        table=table,
+        is_table_open=True,
     )
 
 
@@ -113,7 +115,15 @@ def build_credits(subject: Subject) -> Exhibit:
     title = say("credits_finding", total=count["n"], open=count["open"])
     table = tabulate(
         rows,
-        ["issuance_id", "project_id", "owner_id", "issued_t_co2e", "cancelled_ets_offset_t_co2e", "cancelled_voluntary_t_co2e", "balance_t_co2e"],
+        [
+            "issuance_id",
+            "project_id",
+            "owner_id",
+            "issued_t_co2e",
+            "cancelled_ets_offset_t_co2e",
+            "cancelled_voluntary_t_co2e",
+            "balance_t_co2e",
+        ],
     )
     return make_exhibit("credits", title, say("credits_note", shown=len(rows)), LEDGER, table=table, is_table_open=True)
 
@@ -135,7 +145,11 @@ def build_assessments(subject: Subject) -> Exhibit:
     )
     worse = subject.read(f"select count(*) as n from now.{ASSESSMENTS} where ex_post_gap_ratio > 0")[0]["n"]
     title = say(
-        "assessments_finding", total=sum(counted.values()), lagging=counted.get("lagging", 0), leading=counted.get("leading", 0), worse=worse
+        "assessments_finding",
+        total=sum(counted.values()),
+        lagging=counted.get("lagging", 0),
+        leading=counted.get("leading", 0),
+        worse=worse,
     )
     bars = [
         plots.Bar(name_code("verdict", verdict), float(counted[verdict]), write_figure("project_count", counted[verdict]), colour)

@@ -86,7 +86,13 @@ def build_borrowers(subject: Subject) -> Exhibit:
         ],
     )  # fmt: skip
     return make_exhibit(
-        "borrowers", title, say("borrowers_note"), BORROWERS, lambda language: plots.draw_bars(bars, language), table=table, is_table_open=True
+        "borrowers",
+        title,
+        say("borrowers_note"),
+        BORROWERS,
+        lambda language: plots.draw_bars(bars, language),
+        table=table,
+        is_table_open=True,
     )
 
 

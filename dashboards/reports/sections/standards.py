@@ -120,11 +120,13 @@ def _build_path(subject: Subject, code: str, indicator: str) -> Exhibit:
         month=str(last["month"])[:7],
         added=write_figure("value_count", int(last["value"] - year_ago["value"])),
     )
-    lines = [
-        plots.Line(naming(found[0]), [(str(row["month"])[:10], float(row["value"])) for row in found]) for found in by_place.values()
-    ]
+    lines = [plots.Line(naming(found[0]), [(str(row["month"])[:10], float(row["value"])) for row in found]) for found in by_place.values()]
     return make_exhibit(
-        code, title, say(f"{code}_note"), f"{PROGRESS} (indicator = {indicator})", lambda language: plots.draw_lines(lines, language, is_time=True)
+        code,
+        title,
+        say(f"{code}_note"),
+        f"{PROGRESS} (indicator = {indicator})",
+        lambda language: plots.draw_lines(lines, language, is_time=True),
     )
 
 
@@ -171,6 +173,15 @@ def build_priorities(subject: Subject) -> Exhibit:
         return say_absent("priorities", PRIORITIES)
     title = say("priorities_finding", product=name_product(rows[0]), second=name_product(rows[min(1, len(rows) - 1)]))
     table = tabulate(
-        rows, ["priority_rank", ("product", name_product), "score", "total_t_co2e", "output_share", "industry_total_t_co2e", "chain_product_count"]
+        rows,
+        [
+            "priority_rank",
+            ("product", name_product),
+            "score",
+            "total_t_co2e",
+            "output_share",
+            "industry_total_t_co2e",
+            "chain_product_count",
+        ],
     )
     return make_exhibit("priorities", title, say("priorities_note"), PRIORITIES, table=table, is_table_open=True)
