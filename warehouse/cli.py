@@ -19,15 +19,16 @@ from ingest.reference import ReferenceError
 from warehouse import cli_quarantine
 from warehouse.airflow_home import AirflowError
 from warehouse.cli_exchange import add_exchange_commands
+from warehouse.cli_compare import add_compare_commands
 from warehouse.cli_fetch import add_fetch_commands
 from warehouse.cli_reports import add_report_commands
 from warehouse.inbox import waiting_files
-from warehouse.settings import ROOT, Settings, SettingsError, UnknownSource, parse_instant, read_settings, utc_now
+from warehouse.settings import ROOT, Settings, SettingsError, UnknownSource, parse_instant, parse_rule_date, read_settings, utc_now
 from warehouse.terminal import Terminal, visible
 from warehouse.texts import say
 
 BROKEN, USAGE, REFUSED = 1, 2, 3
-_VALUED = {"--lang": "TANLIAN_LANG", "--as-of": "TANLIAN_AS_OF", "--reference": "TANLIAN_REFERENCE"}
+_VALUED = {"--lang": "TANLIAN_LANG", "--as-of": "TANLIAN_AS_OF", "--reference": "TANLIAN_REFERENCE", "--rules": "TANLIAN_RULES"}
 _FLAGS = {"--json", "--quiet"}
 
 
@@ -81,6 +82,7 @@ app.command(help=_help("help.receipt"))(cli_quarantine.receipt)
 add_fetch_commands(app, _help)
 add_report_commands(app, _help)
 add_exchange_commands(app, _help)
+add_compare_commands(app, _help)
 
 
 @dataclasses.dataclass
@@ -91,6 +93,11 @@ class Session:
     terminal: Terminal
     as_json: bool
     as_of: str | None
+    rules: str | None = None
+
+    @property
+    def rule_date(self) -> str | None:
+        return parse_rule_date(self.rules) if self.rules else None
 
     @property
     def moment(self) -> Any:
@@ -116,6 +123,7 @@ def start(
     quiet: Annotated[bool, typer.Option(help=_help("option.quiet"))] = False,
     as_of: Annotated[str | None, typer.Option(help=_help("option.as_of"))] = None,
     reference: Annotated[Path | None, typer.Option(help=_help("option.reference"))] = None,
+    rules: Annotated[str | None, typer.Option(metavar="DATE", help=_help("option.rules"))] = None,
 ) -> None:
     if lang not in ("zh", "en"):
         raise SettingsError(f"--lang: zh 或 en / zh or en, not {lang!r}")
@@ -131,7 +139,7 @@ def start(
     os.environ["TANLIAN_LANG"] = lang
     if as_of is not None:
         parse_instant(as_of)
-    context.obj = Session(settings, Terminal(lang, quiet or as_json), as_json, as_of)
+    context.obj = Session(settings, Terminal(lang, quiet or as_json), as_json, as_of, rules)
 
 
 def open_ledger(session: Session) -> Any:
@@ -250,7 +258,7 @@ def build(context: typer.Context) -> None:
     session: Session = context.obj
     try:
         with session.terminal.working("dbt build") as update:
-            made = run_build(session.settings, open_ledger(session), session.moment, update)
+            made = run_build(session.settings, open_ledger(session), session.moment, update, session.rule_date)
     except BuildRefused as refusal:
         session.answer({"status": "refused", "tests": refusal.tests})
         session.terminal.err.print(visible(str(refusal)), markup=False, soft_wrap=True)
@@ -270,7 +278,7 @@ def release(context: typer.Context) -> None:
     session: Session = context.obj
     try:
         with session.terminal.working("release") as update:
-            outcome = run_release(session.settings, open_ledger(session), session.moment, say=update)
+            outcome = run_release(session.settings, open_ledger(session), session.moment, say=update, rule_date=session.rule_date)
     except ReleaseRefused as refusal:
         session.answer({"status": "refused", "release_id": None, "gates": refusal.gates})
         if not session.as_json:
@@ -372,7 +380,13 @@ def world(
     found = read_world(folder)
     with session.terminal.working(str(folder)) as update:
         judged = judge_world(
-            found, out, session.settings, session.moment, lambda receipt: update(f"{receipt['source']}/{receipt['file']}"), update
+            found,
+            out,
+            session.settings,
+            session.moment,
+            lambda receipt: update(f"{receipt['source']}/{receipt['file']}"),
+            update,
+            session.rule_date,
         )
     session.answer(
         {
