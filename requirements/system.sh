@@ -1,9 +1,13 @@
 #!/usr/bin/env bash
-# Debian packages that only the tests and pictures need: Chromium for the browser test, a CJK font for charts, screenshots and PDF.
+# Debian packages beside the Python ones: pango for PDF reports, a CJK font for charts, screenshots and PDF; only the tests need Chromium, and
+# poppler to look at a PDF.
 set -euo pipefail
 missing=()
 command -v chromium >/dev/null || missing+=(chromium)
 { command -v fc-list >/dev/null && [ -n "$(fc-list :lang=zh family)" ]; } || missing+=(fontconfig fonts-noto-cjk)
+libraries=$(PATH=$PATH:/sbin:/usr/sbin ldconfig -p || true)
+[[ $libraries == *libpangoft2-1.0.so.0* ]] || missing+=(libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0)
+command -v pdftoppm >/dev/null || missing+=(poppler-utils)
 [ ${#missing[@]} -eq 0 ] && exit 0
 echo "安装系统包 / installing system packages: ${missing[*]}"
 run=()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes.util
 import importlib.metadata
 import os
 import shutil
@@ -19,6 +20,7 @@ from warehouse.settings import ROOT, Settings
 
 State = Literal["ok", "warning", "broken"]
 _LEAST_FREE_GIB = 2
+_PDF_LIBRARIES = ("gobject-2.0", "pango-1.0", "pangoft2-1.0", "harfbuzz")
 
 
 @dataclass(frozen=True)
@@ -96,6 +98,12 @@ def _fonts() -> Finding:
     return Finding("fonts", "ok" if names else "warning", names[0] if names else "apt install fonts-noto-cjk")
 
 
+def _pango() -> Finding:
+    """Weasyprint draws with these libraries of the system; without them there is no PDF, all else works."""
+    missing = [name for name in _PDF_LIBRARIES if ctypes.util.find_library(name) is None]
+    return Finding("pdf", "warning" if missing else "ok", f"apt install libpangoft2-1.0-0 (≠ {', '.join(missing)})" if missing else "✓")
+
+
 def examine(settings: Settings) -> list[Finding]:
     """Every check, in order."""
     dbt = Path(sys.executable).with_name("dbt")
@@ -113,5 +121,6 @@ def examine(settings: Settings) -> list[Finding]:
         _pointer(settings),
         Finding("superset", "ok" if superset.exists() else "warning", "✓" if superset.exists() else "-"),
         _fonts(),
+        _pango(),
         Finding("chromium", "ok" if chromium else "warning", "✓" if chromium else "apt install chromium"),
     ]

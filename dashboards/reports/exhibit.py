@@ -37,6 +37,7 @@ class Cell:
     display: Text
     value: float | int | None = None
     is_number: bool = False
+    column: str | None = None  # the mart's column, where the cell is one of its figures as it stands
 
 
 @dataclass(frozen=True)

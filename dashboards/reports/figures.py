@@ -96,7 +96,7 @@ def put_figure(column: str, value: Any) -> Cell:
         return Cell(say("flag_yes" if value else "flag_no"))
     if is_figure(value):
         number = float(value) if isinstance(value, Decimal) else value
-        return Cell(same(write_figure(column, value)), number, not _is_label(column))
+        return Cell(same(write_figure(column, value)), number, not _is_label(column), column)
     if isinstance(value, str):
         return Cell(name_code(column, value))
     return Cell(same(write_figure(column, value)))

@@ -72,9 +72,10 @@ def draw_bars(bars: Sequence[Bar], language: Language, extent: int = 200) -> lis
     room = 0.2 * spread
     low, high = min(*reach, 0.0), max(*reach, 0.0)
     domain = [low - (room if low < 0 else 0), high + (room if high > 0 else 0)]
-    x = alt.X("value:Q", scale=alt.Scale(domain=domain, nice=False), axis=alt.Axis(title=None, tickCount=5, format="~s"))
+    # Each bar has its digits beside it; an axis would say them a second time, and worse.
+    x = alt.X("value:Q", scale=alt.Scale(domain=domain, nice=False), axis=None)
     order = [value["label"] for value in values]
-    y = alt.Y("label:N", sort=order, axis=alt.Axis(title=None, ticks=False, domain=False, **set_extent(extent)))
+    y = alt.Y("label:N", sort=order, axis=alt.Axis(title=None, ticks=False, domain=False, labelPadding=7, **set_extent(extent)))
     data: Data = {
         "bars": values,
         "right": [value for value in values if value["value"] >= 0],
@@ -137,7 +138,7 @@ def draw_places(places: Sequence[Place], language: Language) -> list[Spec]:
     scale = alt.Scale(domain=[-0.7, 2.3], nice=False)
     # Ticks would invite reading values off a scale that is each row's own; the words P20, P50 and P80 stand in the note.
     x = alt.X("low:Q", scale=scale, axis=None)
-    y = alt.Y("name:N", sort=order, axis=alt.Axis(title=None, ticks=False, domain=False, grid=True, **set_extent(250)))
+    y = alt.Y("name:N", sort=order, axis=alt.Axis(title=None, ticks=False, domain=False, grid=True, labelPadding=7, **set_extent(250)))
     base = alt.Chart(alt.NamedData("rows")).encode(y=y)
     band = base.mark_bar(color=PALE, height=14).encode(x=x, x2="high:Q")
     middle = base.mark_tick(color=QUIET, thickness=2, size=18).encode(x=alt.X("middle:Q", scale=scale, axis=None))

@@ -15,12 +15,13 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pyarrow.parquet as pq
 import pytest
 
-import warehouse.release
 from expectations.gate import Gatekeeper
 from ingest.contract import read_contracts
+from warehouse import release as releasing
 from warehouse.build import Build
 from warehouse.demonstration import make_world
 from warehouse.intake import Intake
@@ -172,14 +173,14 @@ class Published:
 def watched_builds() -> Iterator[list[Build]]:
     """The builds that releases are made from, as they are made."""
     made: list[Build] = []
-    real = warehouse.release.build
+    real = releasing.build
 
     def watch(*values: Any) -> Build:
         made.append(real(*values))
         return made[-1]
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(warehouse.release, "build", watch)
+        patch.setattr(releasing, "build", watch)
         yield made
 
 
@@ -216,3 +217,82 @@ def published(
     made[SECOND] = keep_build(builds[0], room / "made_second")
     second.ledger.close()
     return Published(room / "before", room / "after", made)
+
+
+PACT = Path(__file__).parents[2] / "ingest/sources/product_footprint/fixtures/good"
+THIRD = "2026-11-15"  # when the exchanged footprints are known, and labels stand on them
+
+
+@dataclass(frozen=True)
+class Exchanged:
+    """The small country once more, with footprints that came as PACT documents and labels on some of them, in three releases."""
+
+    settings: Settings
+    keys: dict[str, str]  # reader -> its key
+    client: Any  # asks the reading interface, which was started on the second release
+    second: dict[str, Any]  # what it answered then
+    labelled: list[str]  # disclosures under a label in force
+
+
+def _label(number: int, disclosure: str, enterprise: str, product: str, state: str) -> dict[str, str]:
+    return {
+        "certificate_no": f"PACT-LBL-{number}", "state": state, "state_on": "2026-11-01", "disclosure_id": disclosure,
+        "enterprise_id": enterprise, "product_code": product, "certifier": "示例认证（合成）", "scheme": "产品碳标识", "pilot_region_code": "",
+        "issued_on": "2026-10-01", "expires_on": "2028-10-01",
+    }  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def exchanged(
+    tmp_path_factory: pytest.TempPathFactory, published: Published, open_warehouse: Callable[[Path], Warehouse], gatekeeper: Gatekeeper
+) -> Iterator[Exchanged]:
+    from starlette.testclient import TestClient
+
+    from warehouse.interface.app import make_app
+    from warehouse.interface.keys import Doorkeeper, add_key
+    from warehouse.reading.files import parse_reader
+
+    room = open_warehouse(copy_data(published.after, tmp_path_factory.mktemp("exchanged") / "data"))
+    settings = room.settings
+    listed = json.loads((settings.releases / "current" / "manifest.json").read_text(encoding="utf-8"))["audiences"]
+    enterprise = _an_enterprise(settings)
+    readers = [entry["name"] for entry in listed] + [f"enterprise_{enterprise}"]
+    keys = {name: add_key(settings.api_keys, f"client-{place}", parse_reader(name)) for place, name in enumerate(readers)}
+    with TestClient(make_app(settings, Doorkeeper(settings.api_keys), per_minute=100_000), base_url="http://127.0.0.1") as client:
+        mine = {"X-API-Key": keys["ministry"]}
+        second = {
+            path: client.get(path, headers=mine) for path in ("/v1/release", "/3/footprints", "/v1/marts/footprint__products?limit=1")
+        }
+        for name in ("pact_v3_list.json", "pact_v2_array.json"):
+            room.take(Sent(PACT / name, "product_footprint", parse_instant("2026-11-05T09:00:00")))
+        found = _footprints(room)
+        states = ["valid", "valid", "valid", "revoked", "valid", "valid", "valid", "valid"]
+        rows = [_label(place, *found[place], state) for place, state in enumerate(states[: len(found)])]
+        labels = room.write(rows, tmp_path_factory.mktemp("labels") / "20261106_labels.csv")
+        room.take(Sent(labels, "label_certificate", parse_instant("2026-11-06T09:00:00")))
+        outcome = release(settings, room.ledger, parse_instant(THIRD), gatekeeper)
+        assert outcome.status == "published"
+        room.ledger.close()
+        labelled = [row["disclosure_id"] for row in rows if row["state"] == "valid"]
+        yield Exchanged(settings, keys, client, second, labelled)
+
+
+def _an_enterprise(settings: Settings) -> str:
+    """One with more than a few products of its own."""
+    with duckdb.connect(str(settings.releases / "current" / "ministry.duckdb"), read_only=True) as con:
+        row = con.execute(
+            "select enterprise_id from marts.footprint__products group by 1 order by count(distinct product_code) desc, 1 limit 1"
+        ).fetchone()
+    assert row
+    return str(row[0])
+
+
+def _footprints(room: Warehouse) -> list[tuple[str, str, str]]:
+    """Disclosure, enterprise and product of what came as PACT documents."""
+    paths = [str(room.data / row["path"]) for row in room.ledger.landing_files("product_footprint")]
+    with duckdb.connect() as con:
+        return con.execute(
+            "select disclosure_id, any_value(enterprise_id), any_value(product_code) from read_parquet(?, union_by_name = true)"
+            " where _extra like '%document_kind%pact%' group by 1 order by max(_extra like '%pact 2%'), 1",
+            [paths],
+        ).fetchall()
