@@ -257,15 +257,20 @@ def test_requests_over_the_bound_are_told_when_to_come_back(exchanged: Any) -> N
 def test_connection_of_a_reader_reaches_no_file_of_the_machine(exchanged: Any) -> None:
     from warehouse.interface.opened import open_file
 
-    con = open_file((exchanged.settings.releases / "current").resolve() / "public.duckdb")
+    folder = (exchanged.settings.releases / "current").resolve()
+    con = open_file(folder / "public.duckdb")
+    con.execute("use reader")
     for sql in (
         "select * from read_csv('/etc/hosts')",
-        "attach ':memory:' as other",
+        f"attach '{folder / 'ministry.duckdb'}' as other (read_only)",
         "create table marts.x as select 1",
+        "copy marts.release__summary to 'x.csv'",
+        "install httpfs",
         "set enable_external_access = true",
     ):
         with pytest.raises(duckdb.Error):
             con.execute(sql)
+    assert con.execute("select count(*) from marts.release__summary").fetchone() == (1,)
     con.close()
 
 

@@ -12,11 +12,13 @@ from typing import Any
 
 import duckdb
 
+from warehouse.audience import quoted
 from warehouse.reading.files import Reader, reader_files
 from warehouse.release import current_release
 from warehouse.settings import Settings, SettingsError
 
 _LIMIT = "1GB"
+_CATALOG = "reader"
 
 
 @dataclass(frozen=True)
@@ -30,24 +32,30 @@ class Shelf:
     @cached_property
     def columns(self) -> dict[str, dict[str, str]]:
         """Mart -> column -> SQL type."""
-        rows = self.connection.cursor().execute(
-            "select table_name, column_name, data_type from duckdb_columns() where schema_name = 'marts' order by table_name, column_index"
+        rows = self.read(
+            "select table_name, column_name, data_type from duckdb_columns() where schema_name = 'marts' and database_name = $1"
+            " order by table_name, column_index",
+            [_CATALOG],
         )
         found: dict[str, dict[str, str]] = {}
-        for table, column, kind in rows.fetchall():
-            found.setdefault(table, {})[column] = kind
+        for row in rows:
+            found.setdefault(row["table_name"], {})[row["column_name"]] = row["data_type"]
         return found
 
     def read(self, sql: str, values: list[Any] | None = None) -> list[dict[str, Any]]:
         cursor = self.connection.cursor()
+        cursor.execute(f"use {_CATALOG}")
         cursor.execute(sql, values or [])
         names = [column[0] for column in cursor.description or []]
         return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
 
 
 def open_file(path: Path) -> duckdb.DuckDBPyConnection:
-    """A reader's file such that no query can reach beyond it."""
-    con = duckdb.connect(str(path), read_only=True, config={"threads": 2, "memory_limit": _LIMIT, "autoinstall_known_extensions": False})
+    """A reader's file such that no query can reach beyond it. It is attached, not opened: a file that others in this process hold open
+    would come with their settings.
+    """
+    con = duckdb.connect(":memory:", config={"threads": 2, "memory_limit": _LIMIT, "autoinstall_known_extensions": False})
+    con.execute(f"attach {quoted(str(path))} as {_CATALOG} (read_only)")
     con.execute("set enable_external_access = false")
     con.execute("set lock_configuration = true")
     return con
