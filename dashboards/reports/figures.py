@@ -80,7 +80,7 @@ def _write_number(column: str, value: float | int) -> str:
     if column == "volatility_30d":
         return write_share(value)
     if column.endswith("_pct"):
-        return write_share(value / 100)
+        return write_fixed(value, 1)  # the column's name says per cent
     if _PLAIN.search(column):
         return str(value) if isinstance(value, int) else write_fixed(value, 2)
     return write_number(value, signed=signed)

@@ -26,10 +26,11 @@ _FORBIDDEN = re.compile(r"[\[\]:*?/\\']")
 def number_format(display: str) -> str:
     """The spreadsheet format that shows a number in the digits of `display`."""
     digits = display.lstrip("+" + MINUS)
-    if "e" in digits:
-        return "0.00E+00"
-    decimals = len(digits.rstrip("%").partition(".")[2])
-    shown = ("#,##0" if "%" not in digits else "0") + ("." + "0" * decimals if decimals else "") + ("%" if digits.endswith("%") else "")
+    whole, _, fraction = digits.rstrip("%").partition(".")
+    # A year has four digits and no separator.
+    grouped = "0" if len(whole) > 3 and "," not in whole else "#,##0"
+    shown = grouped + ("." + "0" * len(fraction) if fraction else "") + ("%" if digits.endswith("%") else "")
+    shown = "0.00E+00" if "e" in digits else shown
     positive = f"+{shown}" if display.startswith("+") else shown
     return f'{positive};"{MINUS}"{shown};{shown}'
 

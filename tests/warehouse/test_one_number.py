@@ -71,9 +71,9 @@ def show(value: float, form: str) -> str:
     """A number in a spreadsheet's format, for the formats that the workbooks use."""
     if form == "0":
         return f"{value:.0f}"
-    if form.startswith("0.00E"):
-        return f"{value:.2e}"
     plain = form.split(";")[2]
+    if "E" in plain:
+        return (MINUS if value < 0 else "+" if form.startswith("+") else "") + f"{abs(value):.2e}"
     digits = f"{abs(value) * (100 if '%' in plain else 1):{',' if ',' in plain else ''}.{len(plain.rstrip('%').partition('.')[2])}f}"
     text = digits + ("%" if "%" in plain else "")
     if not re.search("[1-9]", digits):
