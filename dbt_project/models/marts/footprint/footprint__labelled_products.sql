@@ -1,5 +1,5 @@
--- One row per label certificate: the footprint it vouches for, where it stands, and what sharing that footprint by PACT still lacks. A label in
--- force is made to be shown, so a footprint under one may be shared.
+-- One row per label certificate: the footprint it vouches for, where it stands, and what sharing that footprint by PACT still lacks.
+-- A label in force is made to be shown, so a footprint under one may be shared.
 with
 
 certificates as (
@@ -56,9 +56,7 @@ in_force as (
         disclosures.gwp_set,
         disclosures.reporting_year,
         disclosures.declared_kg_co2e,
-        disclosures.removals_kg_co2e,
-        disclosures.period_start,
-        disclosures.period_end
+        disclosures.removals_kg_co2e
     from footprints
     inner join disclosures
         on
@@ -92,11 +90,11 @@ final as (
         case
             when in_force.document_kind like 'pact 3.%' then null
             else concat(
-                case when in_force.disclosure_id is null then 'pcf, ' else '' end,
-                case when coalesce(unit.dimension, '') not in ('mass', 'energy') then 'productMassPerDeclaredUnit, ' else '' end,
-                case when in_force.removals_kg_co2e is null then 'pcfIncludingBiogenicUptake, ' else '' end,
-                'fossilGhgEmissions, fossilCarbonContent, exemptedEmissionsPercent'
-            )
+                    case when in_force.disclosure_id is null then 'pcf, ' else '' end,
+                    case when coalesce(unit.dimension, '') not in ('mass', 'energy') then 'productMassPerDeclaredUnit, ' else '' end,
+                    case when in_force.removals_kg_co2e is null then 'pcfIncludingBiogenicUptake, ' else '' end,
+                    'fossilGhgEmissions, fossilCarbonContent, exemptedEmissionsPercent'
+                )
         end as missing_exchange_facts,
         in_force.reporting_year,
         in_force.declared_kg_co2e,
@@ -107,8 +105,6 @@ final as (
         ranked_states.state_on,
         ranked_states.issued_on,
         ranked_states.expires_on,
-        in_force.period_start,
-        in_force.period_end,
         in_force.submitted_at
     from ranked_states
     left join in_force
