@@ -65,7 +65,7 @@ KINDS: dict[str, Kind] = {
             "region",
             (
                 ("standards", (standards.build_targets, standards.build_standards_path, standards.build_forecasts)),
-                ("factors", (standards.build_factor_coverage,)),
+                ("factors", (standards.build_factor_coverage, footprints.build_factor_impacts)),
                 ("labels", (footprints.build_labels,)),
                 ("tiers", (TIERS,)),
                 ("disclosures", (footprints.build_disclosures, footprints.build_against_country, RECALCULATION)),

@@ -15,7 +15,9 @@ _OWN_DISCLOSURES = "disclosure_id in (select disclosure_id from own_disclosures)
 RULES: dict[str, str] = {
     "footprint__products": "enterprise_id = $member",
     "footprint__labelled_products": "enterprise_id = $member",
-    "footprint__contributions": _OWN_DISCLOSURES,
+    # One's own inputs; what lies beyond a supplier is the supplier's.
+    "footprint__contributions": f"path_depth = 0 and contribution_kind = 'factor' and {_OWN_DISCLOSURES}",
+    "footprint__factor_impacts": _OWN_DISCLOSURES,
     "ets__positions_by_year": "enterprise_id = $member",
     "ets__product_costs_by_year": "enterprise_id = $member",
     "ccer__findings": "enterprise_id = $member",

@@ -5,6 +5,8 @@ The file read here holds the enterprise's own rows and percentiles of cells that
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from dashboards.reports import plots
 from dashboards.reports.cells import name_product, name_scope, name_unit
 from dashboards.reports.exhibit import Exhibit, make_exhibit
@@ -34,9 +36,12 @@ def read_own(subject: Subject) -> list[Row]:
     )
 
 
-def name_own(row: Row) -> Text:
+def name_own(row: Row, before: Sequence[Text] = ()) -> Text:
+    """Product and year, and a number where a name stands among those before it: one product may have several sites."""
     product = name_product(row)
-    return Text(f"{product.zh} {row['reporting_year']}", f"{product.en} {row['reporting_year']}")
+    name = Text(f"{product.zh} {row['reporting_year']}", f"{product.en} {row['reporting_year']}")
+    count = sum(other == name for other in before)
+    return Text(f"{name.zh} ({count + 1})", f"{name.en} ({count + 1})") if count else name
 
 
 def build_distribution(subject: Subject) -> Exhibit:
@@ -69,16 +74,17 @@ def build_distribution(subject: Subject) -> Exhibit:
         shown=len(shown),
         total=len(rows),
     )
+    shown = shown[:14]
     places = [
         plots.Place(
-            name_own(row),
+            name_own(row, [name_own(other) for other in shown[:place]]),
             row["p20_kg_co2e"],
             row["p50_kg_co2e"],
             row["p80_kg_co2e"],
             [row["declared_kg_co2e"]],
             f"{write_figure('declared_kg_co2e', row['declared_kg_co2e'])} · P50 {write_figure('p50_kg_co2e', row['p50_kg_co2e'])}",
         )
-        for row in shown[:14]
+        for place, row in enumerate(shown)
     ]
     return make_exhibit(
         "distribution", title, say("distribution_note"), f"{PRODUCTS}, {TIERS}, {BENCHMARKS}",
@@ -121,25 +127,36 @@ def build_contributions(subject: Subject) -> Exhibit:
     """The inputs that make most of one's latest footprints."""
     if not subject.holds(CONTRIBUTIONS):
         return say_absent("contributions", CONTRIBUTIONS)
-    names = {row["column_name"] for row in subject.read(f"describe now.{CONTRIBUTIONS}")}
-    amount = next((name for name in ("contribution_kg_co2e", "kg_co2e", "footprint_kg_co2e") if name in names), None)
-    label = next((name for name in ("activity_code", "contributor_code") if name in names), None)
-    if amount is None or label is None or "disclosure_id" not in names:
-        return say_absent("contributions", CONTRIBUTIONS)
     rows = subject.read(
         f"""
         select c.*, p.product_name_zh, p.product_name_en, p.product_code, p.reporting_year
         from now.{CONTRIBUTIONS} as c inner join now.{PRODUCTS} as p using (disclosure_id)
         where p.reporting_year = (select max(reporting_year) from now.{PRODUCTS})
-        order by p.disclosure_id, c.{amount} desc limit 20
+        order by c.contribution_share desc, p.disclosure_id, c.contribution_rank limit 20
         """
     )
     if not rows:
         return say_absent("contributions", CONTRIBUTIONS)
+    first = rows[0]
     title = say(
-        "contributions_finding", product=name_product(rows[0]), activity=rows[0][label], amount=write_figure(amount, rows[0][amount])
+        "contributions_finding",
+        product=name_product(first),
+        activity=first["activity_code"],
+        amount=write_figure("contribution_kg_co2e", first["contribution_kg_co2e"]),
+        share=write_figure("contribution_share", first["contribution_share"]),
     )
-    table = tabulate(rows, [("product", name_product), "reporting_year", "disclosure_id", label, amount])
+    table = tabulate(
+        rows,
+        [
+            ("product", name_product),
+            "reporting_year",
+            "stage",
+            "activity_code",
+            "geography_code",
+            "contribution_kg_co2e",
+            "contribution_share",
+        ],
+    )
     return make_exhibit("contributions", title, say("contributions_note"), CONTRIBUTIONS, table=table, is_table_open=True)
 
 

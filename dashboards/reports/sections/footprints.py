@@ -16,6 +16,7 @@ SECTORS, PUBLIC, PRODUCTS, LABELS = (
     "footprint__products",
     "footprint__labelled_products",
 )
+IMPACTS = "footprint__factor_impacts"
 SHOWN = 20
 
 
@@ -139,3 +140,23 @@ def build_labels(subject: Subject) -> Exhibit:
         ],
     )  # fmt: skip
     return make_exhibit("labels", title, say("labels_note"), LABELS, table=table, is_table_open=True)
+
+
+def build_factor_impacts(subject: Subject) -> Exhibit:
+    """Factors whose new edition moved the recalculated footprints of the reader's own disclosures."""
+    if not subject.holds(IMPACTS):
+        return say_absent("impacts", IMPACTS)
+    rows = subject.read(
+        f"""
+        select factor_id, edition, count(distinct disclosure_id) as disclosure_count,
+            count(*) filter (where new_recalculation_status = 'complete' and old_recalculation_status <> 'complete') as completed_count,
+            count(*) filter (where change_kg_co2e > 0) as raised_count, count(*) filter (where change_kg_co2e < 0) as lowered_count
+        from now.{IMPACTS} group by all order by disclosure_count desc, factor_id, edition limit {SHOWN}
+        """
+    )
+    if not rows:
+        return say_absent("impacts", IMPACTS)
+    title = say("impacts_finding", factor=rows[0]["factor_id"], edition=rows[0]["edition"], count=rows[0]["disclosure_count"])
+    columns = ("disclosure_count", "completed_count", "raised_count", "lowered_count")
+    table = tabulate(rows, ["factor_id", "edition", *columns])
+    return make_exhibit("impacts", title, say("impacts_note"), IMPACTS, table=table, is_table_open=True)
