@@ -56,6 +56,11 @@ FAULTS: dict[str, dict[str, str]] = {
         "withheld_cells_unrecoverable": f"update {PUBLIC} set suppression_reason = null where ({TABLE_KEY}, province_code) in ({ALL_BUT_ONE})",
         "figures_told_before": f"insert into intermediate.int_footprint__totals_published select {TABLE_KEY}, 'before', province_code,"
         f" total_t_co2e, true, false from marts.footprint__sectors_by_year where ({TABLE_KEY}) in ({HALF_SHOWN})",
+        "contributions_add_up": "delete from marts.footprint__contributions where contribution_kind = 'other'",
+        "impacts_end_in_force": "update marts.footprint__factor_impacts set new_kg_co2e = new_kg_co2e * 1.001 where rowid = 0",
+        "product_impacts_add_up": "update marts.footprint__product_impacts_by_year set change_t_co2e = change_t_co2e * 1.001",
+        "gaps_name_every_line": "update marts.footprint__factor_gaps_by_year set unpriced_line_count = unpriced_line_count - 1 where rowid = 0",
+        "suppressions_counted": "update marts.footprint__suppressions_by_year set suppressed_cell_count = suppressed_cell_count - 1",
         "only_landed_rows": "update marts.footprint__product_tiers set disclosure_id = 'PCF-QUARANTINED' where rowid = 0",
         "recalculated_share": "update marts.footprint__products set recalculated_kg_co2e = null",
         "priced_lines_share": "update marts.footprint__products set priced_line_count = 0",
@@ -126,6 +131,8 @@ FAULTS: dict[str, dict[str, str]] = {
         "months_complete": "delete from marts.policy__target_progress_by_month where rowid = 0",
         "forecasts_start_from_progress": "update marts.policy__target_forecasts set probability = 1.2 where rowid = 0",
         "priorities_follow_scores": "update marts.policy__standard_priorities set priority_rank = 22 - priority_rank",
+        "tasks_of_the_plan": "update marts.policy__tasks set task_status = 'done', is_done = true where task_status <> 'done'",
+        "backtests_scored": "update marts.policy__forecast_backtests set interval_hit_share = interval_hit_share / 2",
         "column_emptied": "update marts.policy__target_progress_by_month set needed_per_month = null",
     },
 }
