@@ -23,9 +23,12 @@ from expectations.gate import Gatekeeper, GateResult
 from ingest.contract import read_contracts
 from ingest.delivery import sync_folder
 from ingest.reference import ReferenceLists
-from warehouse.audience import read_audiences, write_audience_file
+from warehouse.audience import read_policy
+from warehouse.audience_files import SUMMARY, add_summary, describe_audience_file, write_audience_files
 from warehouse.build import PROJECT, PUBLIC_TOTALS, Build, BuildRefused, build
+from warehouse.content import mart_hashes
 from warehouse.facts import own_tables, used_waivers
+from warehouse.kept_lists import LISTS, keep_lists
 from warehouse.ledger import Ledger
 from warehouse.settings import ROOT, Settings, china_day, utc_now
 
@@ -64,28 +67,6 @@ def code_version() -> str:
     return f"0.1.0+{digest.hexdigest()[:12]}"
 
 
-def content_hash(con: duckdb.DuckDBPyConnection, table: str) -> tuple[int, str]:
-    """Row count and order-independent hash of a table's content: the sum of each row's md5, in two halves, over its canonical JSON."""
-    query = (
-        f"select count(*), coalesce(sum(('0x' || h[1:15])::bigint::hugeint), 0), coalesce(sum(('0x' || h[16:30])::bigint::hugeint), 0) "
-        f"from (select md5(cast(to_json(t) as varchar)) as h from {table} t)"
-    )
-    count, low, high = con.execute(query).fetchone() or (0, 0, 0)
-    return int(count), hashlib.sha256(f"{count}:{low}:{high}".encode()).hexdigest()
-
-
-def mart_hashes(warehouse: Path) -> dict[str, dict[str, Any]]:
-    """Row count and content hash of every dbt mart of a DuckDB file."""
-    hashes = {}
-    with duckdb.connect(str(warehouse), read_only=True) as con:
-        names = con.execute("select table_name from information_schema.tables where table_schema = 'marts' order by 1").fetchall()
-        for (name,) in names:
-            if not name.startswith("release__"):
-                count, digest = content_hash(con, f'marts."{name}"')
-                hashes[name] = {"row_count": count, "content_hash": digest}
-    return hashes
-
-
 def current_release(settings: Settings) -> Path | None:
     """Folder of the release in force."""
     pointer = settings.releases / CURRENT
@@ -97,7 +78,8 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     return manifest
 
 
-def _inputs(settings: Settings, ledger: Ledger, as_of: datetime) -> list[dict[str, Any]]:
+def listed_inputs(ledger: Ledger, as_of: datetime) -> list[dict[str, Any]]:
+    """The landing files known at an instant, as a manifest names them."""
     return [
         {
             "source": source,
@@ -111,14 +93,20 @@ def _inputs(settings: Settings, ledger: Ledger, as_of: datetime) -> list[dict[st
     ]
 
 
-def _input_hash(settings: Settings, inputs: list[dict[str, Any]], rule_date: str, fixed: bool) -> str:
-    """Hash of everything a release follows from. Without a given `as_of` the day counts only by the dated rules it brings into force."""
+def _clocks(settings: Settings, moment: datetime, is_fixed: bool, rule_date: str | None) -> str:
+    """What the clocks add to the inputs. A day that nobody gave counts only by the dated rules it brings into force."""
+    known = china_day(moment) if is_fixed else ""
+    return f"{known}|{rule_date or known or _rules_in_force(settings, china_day(moment))}"
+
+
+def _input_hash(settings: Settings, inputs: list[dict[str, Any]], clocks: str) -> str:
+    """Hash of everything a release follows from."""
     digest = hashlib.sha256()
     for entry in inputs:
         digest.update(json.dumps(entry, sort_keys=True).encode())
     digest.update(ReferenceLists(overlay=settings.reference).content_hash.encode())
     digest.update(code_version().encode())
-    digest.update((rule_date if fixed else _rules_in_force(settings, rule_date)).encode())
+    digest.update(clocks.encode())
     return digest.hexdigest()
 
 
@@ -143,8 +131,13 @@ def release(
     as_of: datetime | None = None,
     gatekeeper: Gatekeeper | None = None,
     say: Callable[[str], None] = lambda _: None,
+    rule_date: str | None = None,
 ) -> Outcome:
     """Build, gate and publish, unless nothing has changed since the release in force.
+
+    Args:
+        as_of: what was received until then (UTC without zone; default now).
+        rule_date: the day whose rules hold; default the local day of `as_of`.
 
     Raises:
         ReleaseRefused: a gate or a data test failed; nothing is published.
@@ -153,13 +146,13 @@ def release(
     with FileLock(settings.data / "release.lock"):
         _repair(settings, ledger)
         moment = as_of or utc_now()
-        inputs = _inputs(settings, ledger, moment)
-        digest = _input_hash(settings, inputs, china_day(moment), fixed=as_of is not None)
+        inputs = listed_inputs(ledger, moment)
+        digest = _input_hash(settings, inputs, _clocks(settings, moment, as_of is not None, rule_date))
         parent = current_release(settings)
         if parent is not None and (read_manifest(parent)["input_hash"] == digest or _was_withdrawn(ledger, digest)):
             return Outcome("nothing_new", parent.name, read_manifest(parent))
         keeper = gatekeeper or Gatekeeper(settings.gates)
-        made, gates = _built_and_gated(settings, ledger, moment, parent, keeper, say)
+        made, gates = built_and_gated(settings, ledger, (moment, rule_date), parent, keeper, say)
         say("publish")
         manifest = _publish(settings, ledger, made, gates, inputs, digest, parent)
         _prune(settings, ledger)
@@ -171,12 +164,23 @@ def _was_withdrawn(ledger: Ledger, digest: str) -> bool:
     return any(row["input_hash"] == digest and row["status"] == "rolled_back" for row in ledger.releases())
 
 
-def _built_and_gated(
-    settings: Settings, ledger: Ledger, moment: datetime, parent: Path | None, keeper: Gatekeeper, say: Callable[[str], None]
+def built_and_gated(
+    settings: Settings,
+    ledger: Ledger,
+    clocks: tuple[datetime, str | None],
+    parent: Path | None,
+    keeper: Gatekeeper,
+    say: Callable[[str], None],
 ) -> tuple[Build, list[dict[str, Any]]]:
+    """A build that every gate let pass, and what they said.
+
+    Raises:
+        ReleaseRefused: one did not.
+    """
+    moment, rule_date = clocks
     subject = f"release:{moment.isoformat()}"
     try:
-        made = build(settings, ledger, moment, say)
+        made = build(settings, ledger, moment, say, rule_date)
     except BuildRefused as refusal:
         failed = {
             "suite": "dbt.data_tests",
@@ -246,7 +250,7 @@ def _publish(
         "marts": marts,
         "gates": gates,
         "waivers": used_waivers(ledger, made.as_of),
-        "audiences": [audience.name for audience in read_audiences()],
+        "audiences": [],
         "deliveries": inputs,
     }
     folder = settings.releases / release_id
@@ -254,14 +258,16 @@ def _publish(
     shutil.rmtree(temporary, ignore_errors=True)
     temporary.mkdir()
     manifest["public_totals"] = write_public_totals(made.warehouse, temporary / PUBLIC_TOTALS)
-    tables = own_tables(settings, ledger, manifest, made.as_of)
-    for audience in read_audiences():
-        target = temporary / audience.file_name
-        write_audience_file(audience, made.warehouse, tables, target)
-        target.chmod(0o444)
-        _sync_file(target)
-    (temporary / MANIFEST).write_text(json.dumps(manifest, ensure_ascii=False, indent=1, default=str), encoding="utf-8")
-    _sync_file(temporary / MANIFEST)
+    keep_lists(ReferenceLists(overlay=settings.reference), temporary / LISTS)
+    audiences = write_audience_files(
+        read_policy(), made.warehouse, own_tables(settings, ledger, manifest, made.as_of), made.rule_date, temporary
+    )
+    add_summary(audiences, own_tables(settings, ledger, manifest, made.as_of)[SUMMARY], temporary)
+    for audience in audiences:
+        (temporary / audience.file_name).chmod(0o444)
+        _sync_file(temporary / audience.file_name)
+        manifest["audiences"].append(describe_audience_file(audience, temporary))
+    _write_manifest(temporary, manifest)
     if folder.exists():
         shutil.rmtree(folder)  # left by a run that was killed before the ledger listed it
     temporary.rename(folder)
@@ -269,6 +275,13 @@ def _publish(
     _list(ledger, folder)
     point_to(settings, release_id)
     return manifest
+
+
+def _write_manifest(folder: Path, manifest: dict[str, Any]) -> None:
+    path = folder / MANIFEST
+    path.write_text(json.dumps(manifest, ensure_ascii=False, indent=1, default=str), encoding="utf-8")
+    path.chmod(0o444)
+    _sync_file(path)
 
 
 def write_public_totals(warehouse: Path, target: Path) -> dict[str, Any]:
