@@ -72,7 +72,7 @@ def _check_product_impacts(limits: Limits) -> Check:
     )
     means = "mart.new_weighted_mean_kg_co2e - mart.old_weighted_mean_kg_co2e"
     condition = (
-        f"(mart.changed_disclosure_count = told.row_count and abs(mart.change_t_co2e - told.tonnes) <= {tolerance!r} * told.size"
+        f"(mart.changed_disclosure_count = told.row_count and abs(mart.total_change_t_co2e - told.tonnes) <= {tolerance!r} * told.size"
         " and (mart.weighted_mean_change_kg_co2e is null or"
         f" abs(mart.weighted_mean_change_kg_co2e - ({means})) <= {tolerance!r} * greatest(mart.new_weighted_mean_kg_co2e,"
         " mart.old_weighted_mean_kg_co2e))) is not true"

@@ -199,7 +199,7 @@ MADE_MARTS = {
     " as old_weighted_mean_kg_co2e,"
     f" sum(new_kg_co2e * output_quantity) filter (where {_IS_WEIGHED}) / sum(output_quantity) filter (where {_IS_WEIGHED})"
     " as new_weighted_mean_kg_co2e, new_weighted_mean_kg_co2e - old_weighted_mean_kg_co2e as weighted_mean_change_kg_co2e,"
-    f" coalesce(sum((new_kg_co2e - old_kg_co2e) * output_quantity) filter (where {_IS_WEIGHED}), 0) / 1000 as change_t_co2e"
+    f" coalesce(sum((new_kg_co2e - old_kg_co2e) * output_quantity) filter (where {_IS_WEIGHED}), 0) / 1000 as total_change_t_co2e"
     " from marts.footprint__factor_impacts join marts.footprint__products as product using (disclosure_id) group by all",
     "footprint__factor_gaps_by_year": "select 'electricity_grid' as activity_code, '130000' as geography_code, reporting_year,"
     " sum(line_count - priced_line_count) as unpriced_line_count, 0.5::double as unpriced_share from marts.footprint__products"
