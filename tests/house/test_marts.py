@@ -93,7 +93,7 @@ def test_every_mart_has_grain_contract_identity_expectation_and_example(
     elsewhere = {name: (root / path).is_file() for name, path in EXAMPLE_ELSEWHERE.items()}
     assert all(elsewhere.values())
     assert {name: found for name, found in faults.items() if name not in elsewhere} == {}
-    assert {name: faults.get(name) for name in elsewhere} == dict.fromkeys(elsewhere, ["no worked example"])
+    assert {name: faults.get(name) for name in elsewhere} == {name: ["no worked example"] for name in elsewhere}
 
 
 def list_rules(root: Path, mart: str) -> set[str]:
@@ -127,7 +127,9 @@ def test_every_mart_is_explained_to_an_analyst_in_both_languages(root: Path, mar
         for test, sentence in told:
             figures = set(re.findall(r"(?<![\w.])\d+(?:\.\d+)?", sentence))
             assert figures, test
-            assert {figure for figure in figures if not re.search(rf"(?<![\w.]){re.escape(figure)}(?![\w.])", examples[test])} == set(), test
+            assert {figure for figure in figures if not re.search(rf"(?<![\w.]){re.escape(figure)}(?![\w.])", examples[test])} == set(), (
+                test
+            )
 
 
 def read_unit_tests(root: Path) -> str:
