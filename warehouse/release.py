@@ -25,6 +25,8 @@ from ingest.delivery import sync_folder
 from ingest.reference import ReferenceLists
 from warehouse.audience import read_policy
 from warehouse.audience_files import SUMMARY, add_summary, describe_audience_file, write_audience_files
+from warehouse.borrower_changes import TABLE as CHANGES
+from warehouse.borrower_changes import compare_borrowers
 from warehouse.build import PROJECT, PUBLIC_TOTALS, Build, BuildRefused, build
 from warehouse.content import mart_hashes
 from warehouse.facts import own_tables, used_waivers
@@ -259,9 +261,9 @@ def _publish(
     temporary.mkdir()
     manifest["public_totals"] = write_public_totals(made.warehouse, temporary / PUBLIC_TOTALS)
     keep_lists(ReferenceLists(overlay=settings.reference), temporary / LISTS)
-    audiences = write_audience_files(
-        read_policy(), made.warehouse, own_tables(settings, ledger, manifest, made.as_of), made.rule_date, temporary
-    )
+    tables = own_tables(settings, ledger, manifest, made.as_of)
+    tables[CHANGES] = compare_borrowers(made.warehouse, parent / "ministry.duckdb" if parent else None)
+    audiences = write_audience_files(read_policy(), made.warehouse, tables, made.rule_date, temporary)
     add_summary(audiences, own_tables(settings, ledger, manifest, made.as_of)[SUMMARY], temporary)
     for audience in audiences:
         (temporary / audience.file_name).chmod(0o444)

@@ -19,9 +19,9 @@ import duckdb
 import pyarrow.parquet as pq
 import pytest
 
+import warehouse.release as publishing
 from expectations.gate import Gatekeeper
 from ingest.contract import read_contracts
-from warehouse import release as releasing
 from warehouse.build import Build
 from warehouse.demonstration import make_world
 from warehouse.intake import Intake
@@ -173,14 +173,14 @@ class Published:
 def watched_builds() -> Iterator[list[Build]]:
     """The builds that releases are made from, as they are made."""
     made: list[Build] = []
-    real = releasing.build
+    real = publishing.build
 
     def watch(*values: Any) -> Build:
         made.append(real(*values))
         return made[-1]
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(releasing, "build", watch)
+        patch.setattr(publishing, "build", watch)
         yield made
 
 
