@@ -27,13 +27,14 @@ from warehouse.audience import read_policy
 from warehouse.audience_files import SUMMARY, add_summary, describe_audience_file, file_hash, write_audience_files
 from warehouse.build import PROJECT, PUBLIC_TOTALS, Build, BuildRefused, build
 from warehouse.content import mart_hashes
+from warehouse.custody import MANIFEST, page, seal_manifest, write_seals
 from warehouse.facts import own_tables, used_waivers
 from warehouse.isolation import judge_files
 from warehouse.ledger import Ledger
+from warehouse.row_trees import tree_roots, write_salt_key
 from warehouse.settings import ROOT, Settings, china_day, utc_now
 
 CURRENT = "current"
-MANIFEST = "manifest.json"
 _CODE = ("dbt_project/models", "dbt_project/macros", "dbt_project/tests", "ingest", "warehouse", "expectations")
 _CODE_SUFFIXES = {".py", ".sql", ".yml", ".yaml"}
 
@@ -145,7 +146,7 @@ def release(
         manifest = _describe(settings, ledger, made, gates, inputs, digest, parent)
         _publish(settings, ledger, made, manifest)
         _prune(settings, ledger)
-        return Outcome("published", manifest["release_id"], manifest)
+        return Outcome("published", manifest["release_id"], read_manifest(settings.releases / manifest["release_id"]))
 
 
 def _was_withdrawn(ledger: Ledger, digest: str) -> bool:
@@ -240,6 +241,7 @@ def _fill(settings: Settings, ledger: Ledger, made: Build, manifest: dict[str, A
         ReleaseRefused: a file holds what is not its reader's.
     """
     policy = read_policy()
+    parent = settings.releases / manifest["parent_release_id"] if manifest["parent_release_id"] else None
     manifest["public_totals"] = write_public_totals(made.warehouse, folder / PUBLIC_TOTALS)
     tables = own_tables(settings, ledger, manifest, made.as_of)
     audiences = write_audience_files(policy, made.warehouse, tables, made.rule_date, folder)
@@ -253,7 +255,14 @@ def _fill(settings: Settings, ledger: Ledger, made: Build, manifest: dict[str, A
         (folder / audience.file_name).chmod(0o444)
         _sync_file(folder / audience.file_name)
         manifest["audiences"].append(describe_audience_file(audience, folder))
-    _write_manifest(folder, manifest)
+    salts = write_salt_key(folder)
+    manifest["row_salts"] = {"sha256": file_hash(salts)}
+    manifest["trees"] = tree_roots(folder / "ministry.duckdb", policy, salts.read_text(encoding="ascii"))
+    manifest["ledger"] = ledger.audit_head()
+    sealed = seal_manifest(manifest, parent)
+    _write_manifest(folder, sealed)
+    for path in [salts, *write_seals(sealed, folder)]:
+        _sync_file(path)
 
 
 def _publish(settings: Settings, ledger: Ledger, made: Build, manifest: dict[str, Any]) -> None:
@@ -276,7 +285,7 @@ def _publish(settings: Settings, ledger: Ledger, made: Build, manifest: dict[str
 
 def _write_manifest(folder: Path, manifest: dict[str, Any]) -> None:
     path = folder / MANIFEST
-    path.write_text(json.dumps(manifest, ensure_ascii=False, indent=1, default=str), encoding="utf-8")
+    path.write_bytes(page(manifest))
     path.chmod(0o444)
     _sync_file(path)
 
