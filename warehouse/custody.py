@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from warehouse.merkle import Tree, leaf_hash, root_of_path
+from warehouse.merkle import Tree, leaf_hash, read_hash, root_of_path
 
 MANIFEST = "manifest.json"
-SEAL_SUFFIX = ".seal.json"
+SEAL_SUFFIX, SEAL_FORMAT, VERSION = ".seal.json", "tanlian-seal/1", 1
 _FACTS = ("release_id", "parent_release_id", "as_of", "rule_date", "published_at", "code_version", "content_hash")
 _ANCHOR = re.compile(r"tanlian-anchor/1 release=([\w.-]+) chain=([0-9a-f]{64}) ledger=(\d+):([0-9a-f]{64}|-)")
 
@@ -69,7 +69,7 @@ def seal_manifest(manifest: dict[str, Any], parent: Path | None) -> dict[str, An
     """A manifest that is complete otherwise, as it is stored, with `custody`."""
     stored: dict[str, Any] = json.loads(json.dumps(manifest, default=str))
     body, root, before = body_hash(stored), seal_tree(stored).root.hex(), parent_chain(parent)
-    custody = {"version": 1, "parent_chain": before, "body_hash": body, "seal_root": root}
+    custody = {"version": VERSION, "parent_chain": before, "body_hash": body, "seal_root": root}
     return stored | {"custody": custody | {"chain": chain_hash(before, stored["release_id"], body, root)}}
 
 
@@ -89,24 +89,39 @@ def mart_proof(manifest: dict[str, Any], mart: str) -> dict[str, Any]:
     return proof(manifest, len(manifest["audiences"]) + sorted(manifest["trees"]).index(mart))
 
 
+def seal(manifest: dict[str, Any], index: int) -> dict[str, Any]:
+    """The part of a manifest that concerns one audience, provable by itself."""
+    return {"format": SEAL_FORMAT} | proof(manifest, index)
+
+
 def write_seals(manifest: dict[str, Any], folder: Path) -> list[Path]:
-    """Write beside each audience's file the part of the manifest that concerns it, provable by itself; nothing of other audiences."""
+    """Write beside each audience's file its seal; nothing of other audiences stands in it."""
     paths = []
     for index, entry in enumerate(manifest["audiences"]):
         path = folder / f"{entry['name']}{SEAL_SUFFIX}"
-        path.write_bytes(page({"format": "tanlian-seal/1"} | proof(manifest, index)))
+        path.write_bytes(page(seal(manifest, index)))
         path.chmod(0o444)
         paths.append(path)
     return paths
+
+
+def is_seal(proved: dict[str, Any]) -> bool:
+    """Whether a document has the parts of a seal and no others."""
+    parts = {"format", "leaf", "index", "size", "path", "custody"}
+    links = {"version", "parent_chain", "body_hash", "seal_root", "chain"}
+    return (
+        set(proved) == parts
+        and proved["format"] == SEAL_FORMAT
+        and set(proved["custody"]) == links
+        and proved["custody"]["version"] == VERSION
+    )
 
 
 def custody_faults(proved: dict[str, Any]) -> list[str]:
     """What is wrong with a proof (see `proof`): its leaf, its path or its chain do not lead to one another."""
     custody, facts = proved["custody"], json.loads(proved["leaf"])["release"]
     faults = []
-    root = root_of_path(
-        leaf_hash(proved["leaf"].encode()), proved["index"], proved["size"], [bytes.fromhex(node) for node in proved["path"]]
-    )
+    root = root_of_path(leaf_hash(proved["leaf"].encode()), proved["index"], proved["size"], [read_hash(node) for node in proved["path"]])
     if root is None or root.hex() != custody["seal_root"]:
         faults.append("seal_root")
     if custody["chain"] != chain_hash(custody["parent_chain"], facts["release_id"], custody["body_hash"], custody["seal_root"]):

@@ -3,11 +3,23 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Sequence
 
 
 def leaf_hash(data: bytes) -> bytes:
     return hashlib.sha256(b"\x00" + data).digest()
+
+
+def read_hash(text: str) -> bytes:
+    """A hash from the one text that stands for it.
+
+    Raises:
+        ValueError: another text, such as capital letters: two texts of one hash would let a file be changed unseen.
+    """
+    if not re.fullmatch("[0-9a-f]{64}", text):
+        raise ValueError(f"no hash: {text[:80]}")
+    return bytes.fromhex(text)
 
 
 def node_hash(left: bytes, right: bytes) -> bytes:

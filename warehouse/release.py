@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -24,14 +23,14 @@ from ingest.contract import read_contracts
 from ingest.delivery import sync_folder
 from ingest.reference import ReferenceLists
 from warehouse.audience import read_policy
-from warehouse.audience_files import SUMMARY, add_summary, describe_audience_file, file_hash, write_audience_files
+from warehouse.audience_files import SUMMARY, add_summary, file_hash, write_audience_files
 from warehouse.build import PROJECT, PUBLIC_TOTALS, Build, BuildRefused, build
 from warehouse.content import mart_hashes
-from warehouse.custody import MANIFEST, page, seal_manifest, write_seals
+from warehouse.custody import MANIFEST
 from warehouse.facts import own_tables, used_waivers
 from warehouse.isolation import judge_files
 from warehouse.ledger import Ledger
-from warehouse.row_trees import tree_roots, write_salt_key
+from warehouse.sealing import seal_release, sync_file
 from warehouse.settings import ROOT, Settings, china_day, utc_now
 
 CURRENT = "current"
@@ -229,7 +228,6 @@ def _describe(
         "marts": marts,
         "gates": gates,
         "waivers": used_waivers(ledger, made.as_of),
-        "audiences": [],
         "deliveries": inputs,
     }
 
@@ -241,7 +239,6 @@ def _fill(settings: Settings, ledger: Ledger, made: Build, manifest: dict[str, A
         ReleaseRefused: a file holds what is not its reader's.
     """
     policy = read_policy()
-    parent = settings.releases / manifest["parent_release_id"] if manifest["parent_release_id"] else None
     manifest["public_totals"] = write_public_totals(made.warehouse, folder / PUBLIC_TOTALS)
     tables = own_tables(settings, ledger, manifest, made.as_of)
     audiences = write_audience_files(policy, made.warehouse, tables, made.rule_date, folder)
@@ -251,18 +248,9 @@ def _fill(settings: Settings, ledger: Ledger, made: Build, manifest: dict[str, A
     if not searched["success"]:
         raise ReleaseRefused(manifest["gates"])
     add_summary(audiences, own_tables(settings, ledger, manifest, made.as_of)[SUMMARY], folder)
-    for audience in audiences:
-        (folder / audience.file_name).chmod(0o444)
-        _sync_file(folder / audience.file_name)
-        manifest["audiences"].append(describe_audience_file(audience, folder))
-    salts = write_salt_key(folder)
-    manifest["row_salts"] = {"sha256": file_hash(salts)}
-    manifest["trees"] = tree_roots(folder / "ministry.duckdb", policy, salts.read_text(encoding="ascii"))
     manifest["ledger"] = ledger.audit_head()
-    sealed = seal_manifest(manifest, parent)
-    _write_manifest(folder, sealed)
-    for path in [salts, *write_seals(sealed, folder)]:
-        _sync_file(path)
+    parent = settings.releases / manifest["parent_release_id"] if manifest["parent_release_id"] else None
+    seal_release(folder, manifest, audiences, policy, parent)
 
 
 def _publish(settings: Settings, ledger: Ledger, made: Build, manifest: dict[str, Any]) -> None:
@@ -283,13 +271,6 @@ def _publish(settings: Settings, ledger: Ledger, made: Build, manifest: dict[str
     point_to(settings, folder.name)
 
 
-def _write_manifest(folder: Path, manifest: dict[str, Any]) -> None:
-    path = folder / MANIFEST
-    path.write_bytes(page(manifest))
-    path.chmod(0o444)
-    _sync_file(path)
-
-
 def write_public_totals(warehouse: Path, target: Path) -> dict[str, Any]:
     """What has been public up to this release, and what it withheld: the next one must not give it away (methods.md M4).
 
@@ -305,7 +286,7 @@ def write_public_totals(warehouse: Path, target: Path) -> dict[str, Any]:
         )
         count = con.execute("select count(*) from read_parquet(?)", [str(target)]).fetchone() or (0,)
     target.chmod(0o444)
-    _sync_file(target)
+    sync_file(target)
     return {"row_count": int(count[0]), "sha256": file_hash(target)}
 
 
@@ -313,11 +294,6 @@ def _list(ledger: Ledger, folder: Path) -> None:
     manifest = read_manifest(folder)
     known = {name: manifest[name] for name in ("release_id", "parent_release_id", "published_at", "as_of", "input_hash")}
     ledger.record_release(known | {"manifest_hash": file_hash(folder / MANIFEST)})
-
-
-def _sync_file(path: Path) -> None:
-    with path.open("rb") as stream:
-        os.fsync(stream.fileno())
 
 
 def point_to(settings: Settings, release_id: str) -> None:

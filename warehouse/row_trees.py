@@ -14,7 +14,7 @@ from typing import Any
 import duckdb
 
 from warehouse.audience import Policy, quoted
-from warehouse.merkle import Tree, leaf_hash
+from warehouse.merkle import Tree, leaf_hash, read_hash
 
 SALTS = "row_salts.key"
 
@@ -58,7 +58,7 @@ def part_hash(salt: str, text: str) -> str:
 
 
 def row_leaf(open_hash: str, restricted_hash: str) -> bytes:
-    return leaf_hash(bytes.fromhex(open_hash) + bytes.fromhex(restricted_hash))
+    return leaf_hash(read_hash(open_hash) + read_hash(restricted_hash))
 
 
 def mart_tree(con: duckdb.DuckDBPyConnection, policy: Policy, mart: str, key: str) -> Tree:

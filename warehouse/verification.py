@@ -18,9 +18,12 @@ import duckdb
 from warehouse.audience_files import file_hash, listed_audiences
 from warehouse.build import PUBLIC_TOTALS
 from warehouse.content import mart_hashes
-from warehouse.custody import MANIFEST, SEAL_SUFFIX, Anchor, body_hash, chain_hash, custody_faults, page, proof, seal_tree
+from warehouse.custody import MANIFEST, SEAL_SUFFIX, VERSION, Anchor, body_hash, chain_hash, custody_faults, is_seal, page, seal, seal_tree
 from warehouse.ledger import Ledger
 from warehouse.row_trees import SALTS
+
+# A manifest that has these and no custody has lost it.
+_PARTS_SINCE_CUSTODY = {"trees", "row_salts", "ledger"}
 
 
 @dataclass(frozen=True)
@@ -65,7 +68,12 @@ def _is_whole(manifest: dict[str, Any]) -> bool:
     custody = manifest["custody"]
     expected = chain_hash(custody["parent_chain"], manifest["release_id"], custody["body_hash"], custody["seal_root"])
     seals = seal_tree(manifest).root.hex()
-    return bool(custody["body_hash"] == body_hash(manifest) and custody["seal_root"] == seals and custody["chain"] == expected)
+    return bool(
+        custody["version"] == VERSION
+        and custody["body_hash"] == body_hash(manifest)
+        and custody["seal_root"] == seals
+        and custody["chain"] == expected
+    )
 
 
 def _file_fault(path: Path, sha256: str) -> Fault | None:
@@ -89,7 +97,7 @@ def _folder_faults(folder: Path, manifest: dict[str, Any]) -> Iterator[Fault]:
             yield fault
     seals = {f"{entry['name']}{SEAL_SUFFIX}": index for index, entry in enumerate(manifest["audiences"])}
     for name, index in seals.items():
-        expected = hashlib.sha256(page({"format": "tanlian-seal/1"} | proof(manifest, index))).hexdigest()
+        expected = hashlib.sha256(page(seal(manifest, index))).hexdigest()
         fault = _file_fault(folder / name, expected)
         if fault:
             yield fault
@@ -151,10 +159,11 @@ def verify_release(folder: Path, anchor: Anchor | None = None) -> Verified:
         found.faults.append(Fault("manifest", MANIFEST))
         return found
     try:
-        if "custody" not in manifest:
+        if "custody" not in manifest and not _PARTS_SINCE_CUSTODY & set(manifest):
             found.faults += _old_faults(folder, manifest)
-        elif not _is_whole(manifest):
+        elif "custody" not in manifest or not _is_whole(manifest):
             found.faults.append(Fault("manifest", MANIFEST))
+            return found
         else:
             found.faults += _folder_faults(folder, manifest)
         chains = list(_ancestors(folder, manifest, found))
@@ -166,16 +175,16 @@ def verify_release(folder: Path, anchor: Anchor | None = None) -> Verified:
     return found
 
 
-def verify_file(path: Path, seal: Path | None = None, anchor: Anchor | None = None) -> Verified:
+def verify_file(path: Path, seal_path: Path | None = None, anchor: Anchor | None = None) -> Verified:
     """Check one audience's file with nothing but the file and its seal.
 
     Args:
-        seal: defaults to `<name>.seal.json` beside the file.
+        seal_path: defaults to `<name>.seal.json` beside the file.
     """
     found = Verified(path.name, file_count=1)
-    proved = _read_page(seal or path.with_name(path.stem + SEAL_SUFFIX))
+    proved = _read_page(seal_path or path.with_name(path.stem + SEAL_SUFFIX))
     try:
-        if proved is None:
+        if proved is None or not is_seal(proved):
             found.faults.append(Fault("seal", path.name))
             return found
         leaf = json.loads(proved["leaf"])

@@ -5,10 +5,8 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-import shutil
 import subprocess
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,91 +20,16 @@ from warehouse.content import mart_hashes
 from warehouse.release import ReleaseRefused, current_release, read_manifest, release, roll_back
 from warehouse.settings import parse_instant
 
-from .conftest import Country, Warehouse, copy_data
-from .dying import RELEASE_STEPS, Repeater, use_build
+from .conftest import FIRST, SECOND, Open, Published, Warehouse, check_whole, copy_data
+from .dying import RELEASE_STEPS, Repeater
 
 pytestmark = [pytest.mark.xdist_group("release"), pytest.mark.slow]
-FIRST, SECOND = "2026-07-31", "2026-10-31"
-Open = Callable[[Path], Warehouse]
-
-
-@dataclass(frozen=True)
-class Published:
-    """Two real releases of the small country, and the data directories before and after the second."""
-
-    before: Path
-    after: Path
-    made: dict[str, Path]
-
-
-def keep_build(warehouse: Warehouse, kept: Path) -> Path:
-    """A finished build's file and facts, to be released again without dbt."""
-    (folder,) = [path for path in warehouse.settings.builds.iterdir() if path.is_dir()]
-    manifest = read_manifest(current_release(warehouse.settings) or Path())
-    kept.mkdir()
-    shutil.move(folder / "warehouse.duckdb", kept / "warehouse.duckdb")
-    results = json.loads((folder / "target" / "run_results.json").read_text(encoding="utf-8"))["results"]
-    facts = {
-        "rule_date": manifest["rule_date"],
-        "results": [{"node": result["unique_id"], "status": result["status"]} for result in results],
-    }
-    (kept / "build.json").write_text(json.dumps(facts), encoding="utf-8")
-    shutil.rmtree(warehouse.settings.builds)
-    return kept
-
-
-@pytest.fixture(scope="session")
-def published(tmp_path_factory: pytest.TempPathFactory, open_warehouse: Open, country: Country, gatekeeper: Gatekeeper) -> Published:
-    room = tmp_path_factory.mktemp("releases")
-    first = open_warehouse(room / "before")
-    for sent in country.stage("first"):
-        first.take(sent)
-    outcome = release(first.settings, first.ledger, parse_instant(FIRST), gatekeeper)
-    assert outcome.status == "published"
-    made = {FIRST: keep_build(first, room / "made_first")}
-    for sent in country.stage("second"):
-        first.take(sent)
-    first.ledger.close()
-    second = open_warehouse(copy_data(first.data, room / "after"))
-    outcome = release(second.settings, second.ledger, parse_instant(SECOND), gatekeeper)
-    assert outcome.status == "published"
-    made[SECOND] = keep_build(second, room / "made_second")
-    second.ledger.close()
-    return Published(room / "before", room / "after", made)
-
-
-@pytest.fixture
-def reuse_builds(published: Published, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
-    """Choose the build that the next release is made from, in place of half a minute of dbt."""
-    monkeypatch.setattr(warehouse.release, "build", warehouse.release.build)
-    return lambda as_of: use_build(published.made[as_of], as_of)
-
-
-@pytest.fixture
-def before(published: Published, tmp_path: Path, open_warehouse: Open) -> Warehouse:
-    return open_warehouse(copy_data(published.before, tmp_path / "data"))
-
-
-@pytest.fixture
-def after(published: Published, tmp_path: Path, open_warehouse: Open) -> Warehouse:
-    return open_warehouse(copy_data(published.after, tmp_path / "data"))
 
 
 def manifest_in_force(warehouse: Warehouse) -> dict[str, Any]:
     folder = current_release(warehouse.settings)
     assert folder is not None
     return read_manifest(folder)
-
-
-def check_whole(data: Path) -> str:
-    """The release in force is complete and says what its manifest says; gives its id. This is what a reader may do at any moment."""
-    folder = (data / "releases" / "current").resolve(strict=True)
-    manifest = read_manifest(folder)
-    assert manifest["release_id"] == folder.name
-    assert mart_hashes(folder / "ministry.duckdb") == manifest["marts"]
-    with duckdb.connect(str(folder / "ministry.duckdb"), read_only=True) as connection:
-        assert connection.execute("select release_id from marts.release__summary").fetchall() == [(folder.name,)]
-    return folder.name
 
 
 def test_release_holds_what_its_manifest_says(after: Warehouse, published: Published) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from warehouse.custody import Anchor, custody_faults
-from warehouse.merkle import root_of_path
+from warehouse.merkle import read_hash, root_of_path
 from warehouse.row_trees import part_hash, row_leaf
 
 EVIDENCE, METADATA = "evidence.json", "ro-crate-metadata.json"
@@ -46,7 +46,7 @@ def _row_faults(mart: str, tree: dict[str, Any], rows: list[dict[str, Any]]) -> 
     faults, seen = [], set()
     for number, row in enumerate(rows):
         parts = [part["hash"] if "hash" in part else part_hash(part["salt"], part["json"]) for part in (row["open"], row["restricted"])]
-        root = root_of_path(row_leaf(*parts), row["index"], tree["size"], [bytes.fromhex(node) for node in row["path"]])
+        root = root_of_path(row_leaf(*parts), row["index"], tree["size"], [read_hash(node) for node in row["path"]])
         if "hash" in row["open"] or len(row["open"]["salt"]) != 64 or row["index"] in seen or root is None or root.hex() != tree["root"]:
             faults.append(f"row {mart} {number}")
         seen.add(row["index"])

@@ -45,7 +45,7 @@ function sha256(bytes) {
 const utf8 = (text) => new TextEncoder().encode(text);
 const hex = (bytes) => Array.from(bytes, (b) => b.toString(16).padStart(2, "0")).join("");
 function unhex(text) {
-  if (!/^([0-9a-f]{2})*$/.test(text)) throw new TypeError("no hash: " + text);
+  if (!/^[0-9a-f]{64}$/.test(text)) throw new TypeError("no hash: " + text);
   return Uint8Array.from(text.match(/../g) || [], (pair) => parseInt(pair, 16));
 }
 function join(...parts) {
