@@ -39,3 +39,11 @@ def tanlian() -> Callable[..., subprocess.CompletedProcess[str]]:
         )
 
     return run
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Figures that long tests measured, to be kept in docs/reliability.md."""
+    for report in terminalreporter.getreports("passed"):
+        for name, figures in report.user_properties:
+            if name == "figures" and "soak" in report.keywords:
+                terminalreporter.write_line(f"{report.nodeid}: {figures}")

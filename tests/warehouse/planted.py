@@ -39,6 +39,9 @@ create table staging.stg_loans as select * from (values ('{BANK}', '2024', '{OWN
 create table intermediate.int_footprint__enterprises_resolved as select *, '320000' as province_code from staging.stg_enterprises
     where enterprise_id = '{OWN}' union all select *, '110000' from staging.stg_enterprises where enterprise_id <> '{OWN}';
 create table intermediate.int_eia__projects_resolved as select 'E1' as eia_id, '{OWN}' as enterprise_id, '320000' as province_code;
+create table intermediate.int_footprint__totals_published as select 'steel_crude' as product_code, 'cradle_to_gate' as boundary, 'AR6' as gwp_set,
+    2024 as reporting_year, '1' as version, '000000' as province_code, 1.0 as total_t_co2e, true as is_published, false as is_protected;
+create table intermediate.int_footprint__cells_suppressed as from intermediate.int_footprint__totals_published where false;
 create table marts.rows as select enterprise_id, 'D-' || enterprise_id as subject_id, 'steel_crude' as product_code, 2024 as year,
     json_object('of', enterprise_id) as evidence, ['a'] as list from staging.stg_enterprises;
 create table marts.prices as select 'CN-ETS' as market, '粗钢, 2024 and 17' as remark, 1.5 as price;
@@ -57,6 +60,8 @@ MARTS = {
             "reason": REASON,
         }
     ],
+    "release__sources": [{"kinds": ["public", "bank", "region"], "out": True, "reason": REASON}],
+    "release__waivers": [{"kinds": ["public", "bank", "region"], "out": True, "reason": REASON}],
     "release__summary": [{"kinds": ["public", "bank", "region"], "reason": REASON}],
 }
 
