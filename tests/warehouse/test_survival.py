@@ -11,10 +11,9 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import duckdb
 import pytest
@@ -24,98 +23,11 @@ from warehouse.ledger import Ledger
 from warehouse.release import current_release, read_manifest, roll_back
 from warehouse.verification import verify_ledger, verify_release
 
-from .conftest import Country, Warehouse, check_whole
-from .planted import plant_files
+from .conftest import SURVIVING, Base, Country, Open, Order, Warehouse, check_whole, copied
 
 pytestmark = pytest.mark.xdist_group("survival")
-Order = Callable[..., dict[str, Any]]
 Tell = Callable[..., None]
-SURVIVING = Path(__file__).with_name("surviving.py")
 KILLED, BROKEN_DISK = -9, 4
-
-
-@pytest.fixture(scope="module")
-def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A small build, and the policy over it that also gives out what landed."""
-    room = tmp_path_factory.mktemp("survival_files")
-    plant_files(room)
-    policy = (room / "policy.yaml").read_text(encoding="utf-8")
-    given = "  landed:\n  - kinds: [public, bank, region]\n    reason: {zh: 计数, en: counts of rows}\n"
-    (room / "policy.yaml").write_text(policy.replace("\nmarts:\n", f"\nmarts:\n{given}"), encoding="utf-8")
-    return room
-
-
-@pytest.fixture(scope="module")
-def order(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Order]:
-    """Has surviving.py run something."""
-    with (
-        (tmp_path_factory.mktemp("survival_log") / "stderr.log").open("w+") as log,
-        subprocess.Popen([sys.executable, str(SURVIVING)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True) as server,
-    ):
-        assert server.stdin and server.stdout
-        stdin, stdout = server.stdin, server.stdout
-
-        def ask(data: Path, files: Path, **named: Any) -> dict[str, Any]:
-            given = {"data": str(data), "files": str(files), "verbs": ["land", "release"]} | named
-            stdin.write(json.dumps(given) + "\n")
-            stdin.flush()
-            answer: dict[str, Any] = json.loads(stdout.readline())
-            log.flush()
-            assert answer["code"] != 1, Path(log.name).read_text(encoding="utf-8")[-4000:]
-            return answer
-
-        yield ask
-        stdin.close()
-
-
-@dataclass(frozen=True)
-class Base:
-    """A data directory with one release and files in the inbox, and what an undisturbed run makes of it."""
-
-    data: Path
-    marts: dict[str, Any]
-    landed: dict[str, list[str]]
-    counts: dict[str, dict[str, int]]
-    seconds: float
-    calls: int
-
-
-Open = Callable[[Path], Warehouse]
-
-
-def put_rows(warehouse: Warehouse, country: Country) -> None:
-    """Three files that depend on one another, one of them sent twice under another name."""
-    disclosures = country.rows("product_footprint")[:30]
-    known = {row["disclosure_id"] for row in disclosures}
-    lines = [row for row in country.rows("footprint_activity") if row["disclosure_id"] in known]
-    bad = disclosures[0] | {"disclosure_id": "bad", "total_kg_co2e": "-1"}
-    warehouse.put("footprint_activity", "lines.csv", lines)
-    warehouse.put("product_footprint", "disclosures.csv", [*disclosures, bad])
-    warehouse.put("enterprise", "more.csv", country.rows("enterprise")[10:25])
-    warehouse.put("enterprise", "again.csv", country.rows("enterprise")[10:25])
-
-
-@pytest.fixture(scope="module")
-def base(tmp_path_factory: pytest.TempPathFactory, open_warehouse: Open, country: Country, files: Path, order: Order) -> Base:
-    room = tmp_path_factory.mktemp("survival")
-    first = open_warehouse(room / "base")
-    first.put("enterprise", "first.csv", country.rows("enterprise")[:15])
-    assert order(first.data, files)["code"] == 0
-    put_rows(first, country)
-    first.ledger.close()
-    undisturbed = open_warehouse(copied(first.data, room / "undisturbed"))
-    ran = order(undisturbed.data, files)
-    assert ran["code"] == 0
-    folder = current_release(undisturbed.settings)
-    assert folder is not None
-    marts = read_manifest(folder)["marts"]
-    counts = undisturbed.counts()
-    assert counts["product_footprint"] == {"accepted": 30, "quarantined": 1, "waiting": 0}
-    return Base(room / "base", marts, undisturbed.landed(), counts, ran["seconds"], ran["calls"])
-
-
-def copied(base: Path, target: Path) -> Path:
-    return Path(shutil.copytree(base, target, symlinks=True))
 
 
 def check_ended_the_same(warehouse: Warehouse, base: Base) -> None:
@@ -139,7 +51,7 @@ def tell(request: pytest.FixtureRequest) -> Tell:
 
 @pytest.mark.parametrize("kills", [3, pytest.param(300, marks=pytest.mark.soak)])
 def test_killed_at_random_moments_it_ends_the_same(
-    kills: int, base: Base, files: Path, order: Order, open_warehouse: Open, tmp_path: Path, tell: Tell
+    kills: int, base: Base, survival_files: Path, order: Order, open_warehouse: Open, tmp_path: Path, tell: Tell
 ) -> None:
     """Groups of up to five kills of one data directory, one after another, then a run to the end."""
     draw = random.Random(kills)
@@ -148,7 +60,7 @@ def test_killed_at_random_moments_it_ends_the_same(
     while done < kills:
         data = copied(base.data, tmp_path / f"round_{rounds}")
         for _ in range(min(5, kills - done)):
-            ended = order(data, files, kill_after=draw.uniform(0, base.seconds * 1.1))
+            ended = order(data, survival_files, kill_after=draw.uniform(0, base.seconds * 1.1))
             if ended["code"] != KILLED:
                 assert ended["code"] == 0
                 break
@@ -157,7 +69,7 @@ def test_killed_at_random_moments_it_ends_the_same(
             old, new = old + (seen == before), new + (seen != before)
             if seen != before:
                 assert read_manifest((data / "releases/current").resolve())["marts"] == base.marts
-        assert order(data, files)["code"] == 0
+        assert order(data, survival_files)["code"] == 0
         warehouse = open_warehouse(data)
         check_ended_the_same(warehouse, base)
         warehouse.ledger.close()
@@ -168,17 +80,17 @@ def test_killed_at_random_moments_it_ends_the_same(
 
 @pytest.mark.parametrize("stride", [41, pytest.param(1, marks=pytest.mark.soak)])
 def test_every_failing_call_leaves_a_whole_release_and_the_next_run_ends_the_same(
-    stride: int, base: Base, files: Path, order: Order, open_warehouse: Open, tmp_path: Path, tell: Tell
+    stride: int, base: Base, survival_files: Path, order: Order, open_warehouse: Open, tmp_path: Path, tell: Tell
 ) -> None:
     """Each rename, sync, link, folder and removal fails once, in turn, with an I/O error or for want of space."""
     assert base.calls > 30
     failed = 0
     for at in range(1 + stride // 2, base.calls + 1, stride):
         data = copied(base.data, tmp_path / f"call_{at}")
-        ended = order(data, files, fail={"at": at, "error": ("EIO", "ENOSPC")[at % 2]})
+        ended = order(data, survival_files, fail={"at": at, "error": ("EIO", "ENOSPC")[at % 2]})
         failed += ended["code"] == BROKEN_DISK
         check_whole(data)
-        assert order(data, files)["code"] == 0
+        assert order(data, survival_files)["code"] == 0
         warehouse = open_warehouse(data)
         check_ended_the_same(warehouse, base)
         warehouse.ledger.close()
@@ -195,7 +107,7 @@ def mount(place: Path, size: int) -> bool:
 
 @pytest.mark.parametrize("steps", [2, pytest.param(25, marks=pytest.mark.soak)])
 def test_full_disk_leaves_a_whole_release_and_with_room_it_ends_the_same(
-    steps: int, base: Base, files: Path, order: Order, open_warehouse: Open, tmp_path: Path, tell: Tell
+    steps: int, base: Base, survival_files: Path, order: Order, open_warehouse: Open, tmp_path: Path, tell: Tell
 ) -> None:
     """A file system of its own, with less and less room beyond what is there; then it grows and the run is made again."""
     used = sum(path.stat().st_size for path in base.data.rglob("*") if path.is_file() and not path.is_symlink()) // 1024 + 1024
@@ -207,10 +119,10 @@ def test_full_disk_leaves_a_whole_release_and_with_room_it_ends_the_same(
         assert mount(tmp_path / "disk", used + 16_000 * step // steps)
         try:
             data = copied(base.data, tmp_path / "disk" / "data")
-            full += order(data, files)["code"] == BROKEN_DISK
+            full += order(data, survival_files)["code"] == BROKEN_DISK
             check_whole(data)
             subprocess.run(["mount", "-o", "remount,size=512m", str(tmp_path / "disk")], check=True)
-            assert order(data, files)["code"] == 0
+            assert order(data, survival_files)["code"] == 0
             warehouse = open_warehouse(data)
             check_ended_the_same(warehouse, base)
             warehouse.ledger.close()
@@ -222,7 +134,7 @@ def test_full_disk_leaves_a_whole_release_and_with_room_it_ends_the_same(
 
 @pytest.mark.parametrize("times", [1, pytest.param(30, marks=pytest.mark.soak)])
 def test_two_schedulers_at_once_lose_and_double_nothing(
-    times: int, base: Base, files: Path, open_warehouse: Open, tmp_path: Path, tell: Tell
+    times: int, base: Base, survival_files: Path, open_warehouse: Open, tmp_path: Path, tell: Tell
 ) -> None:
     """Two that land and two that release, started together, each a process of its own."""
     for number in range(times):
@@ -232,7 +144,7 @@ def test_two_schedulers_at_once_lose_and_double_nothing(
         for verbs in orders:
             server = subprocess.Popen([sys.executable, str(SURVIVING)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
             assert server.stdin
-            server.stdin.write(json.dumps({"data": str(data), "files": str(files), "verbs": verbs}) + "\n")
+            server.stdin.write(json.dumps({"data": str(data), "files": str(survival_files), "verbs": verbs}) + "\n")
             started.append(server)
         for server in started:
             assert server.stdin
@@ -283,7 +195,15 @@ class Reader:
 
 @pytest.mark.parametrize(("releases", "rollbacks"), [(2, 1), pytest.param(100, 10, marks=pytest.mark.soak)])
 def test_readers_see_whole_releases_only_while_they_change(
-    releases: int, rollbacks: int, base: Base, files: Path, order: Order, open_warehouse: Open, country: Country, tmp_path: Path, tell: Tell
+    releases: int,
+    rollbacks: int,
+    base: Base,
+    survival_files: Path,
+    order: Order,
+    open_warehouse: Open,
+    country: Country,
+    tmp_path: Path,
+    tell: Tell,
 ) -> None:
     """Two readers while releases are published and rolled back; every switch changes all files at once."""
     warehouse = open_warehouse(copied(base.data, tmp_path / "data"))
@@ -297,7 +217,7 @@ def test_readers_see_whole_releases_only_while_they_change(
         for number in range(releases):
             changed = rows[number % len(rows)] | {"enterprise_name": f"企业 {number}"}
             warehouse.put("enterprise", f"change_{number}.csv", [changed])
-            assert order(warehouse.data, files)["code"] == 0
+            assert order(warehouse.data, survival_files)["code"] == 0
             if number % (releases // rollbacks) == releases // rollbacks - 1:
                 was = check_whole(warehouse.data)
                 began = time.perf_counter()
