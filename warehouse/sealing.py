@@ -36,9 +36,11 @@ def seal_release(folder: Path, manifest: dict[str, Any], audiences: list[Audienc
         (folder / audience.file_name).chmod(0o444)
         sync_file(folder / audience.file_name)
     salts = write_salt_key(folder)
+    given = {audience.file_name for audience in audiences}
+    beside = [path for path in sorted(folder.rglob("*")) if path.is_file() and path.name not in given]
     known = {
         "audiences": [describe_audience_file(audience, folder) for audience in audiences],
-        "row_salts": {"sha256": file_hash(salts)},
+        "files": {path.relative_to(folder).as_posix(): file_hash(path) for path in beside},
         "trees": tree_roots(folder / "ministry.duckdb", policy, salts.read_text(encoding="ascii")),
     }
     sealed = seal_manifest(manifest | known, parent)

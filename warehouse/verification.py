@@ -16,14 +16,12 @@ from typing import Any
 import duckdb
 
 from warehouse.audience_files import file_hash, listed_audiences
-from warehouse.build import PUBLIC_TOTALS
 from warehouse.content import mart_hashes
 from warehouse.custody import MANIFEST, SEAL_SUFFIX, VERSION, Anchor, body_hash, chain_hash, custody_faults, is_seal, page, seal, seal_tree
 from warehouse.ledger import Ledger
-from warehouse.row_trees import SALTS
 
 # A manifest that has these and no custody has lost it.
-_PARTS_SINCE_CUSTODY = {"trees", "row_salts", "ledger"}
+_PARTS_SINCE_CUSTODY = {"trees", "files", "ledger"}
 
 
 @dataclass(frozen=True)
@@ -76,23 +74,22 @@ def _is_whole(manifest: dict[str, Any]) -> bool:
     )
 
 
-def _file_fault(path: Path, sha256: str) -> Fault | None:
+def _file_fault(path: Path, sha256: str, name: str = "") -> Fault | None:
     if path.is_symlink() or not path.is_file():
-        return Fault("missing", path.name)
-    return None if file_hash(path) == sha256 else Fault("changed", path.name)
+        return Fault("missing", name or path.name)
+    return None if file_hash(path) == sha256 else Fault("changed", name or path.name)
 
 
 def _listed_files(manifest: dict[str, Any]) -> dict[str, str]:
     """Every file of a release beside its manifest and seals, with its sha256."""
-    files = {entry["file"]: entry["sha256"] for entry in manifest["audiences"]}
-    files[PUBLIC_TOTALS] = manifest["public_totals"]["sha256"]
-    return files | {SALTS: manifest["row_salts"]["sha256"]}
+    beside: dict[str, str] = manifest["files"]
+    return {entry["file"]: entry["sha256"] for entry in manifest["audiences"]} | beside
 
 
 def _folder_faults(folder: Path, manifest: dict[str, Any]) -> Iterator[Fault]:
     files = _listed_files(manifest)
     for name, sha256 in files.items():
-        fault = _file_fault(folder / name, sha256)
+        fault = _file_fault(folder / name, sha256, name)
         if fault:
             yield fault
     seals = {f"{entry['name']}{SEAL_SUFFIX}": index for index, entry in enumerate(manifest["audiences"])}
@@ -101,9 +98,10 @@ def _folder_faults(folder: Path, manifest: dict[str, Any]) -> Iterator[Fault]:
         fault = _file_fault(folder / name, expected)
         if fault:
             yield fault
-    for path in sorted(folder.iterdir()):
-        if path.name not in {MANIFEST, *files, *seals}:
-            yield Fault("unexpected", path.name)
+    for path in sorted(folder.rglob("*")):
+        name = path.relative_to(folder).as_posix()
+        if not path.is_dir() and name not in {MANIFEST, *files, *seals}:
+            yield Fault("unexpected", name)
 
 
 def _old_faults(folder: Path, manifest: dict[str, Any]) -> Iterator[Fault]:
@@ -170,7 +168,7 @@ def verify_release(folder: Path, anchor: Anchor | None = None) -> Verified:
     except (KeyError, TypeError, AttributeError):
         found.faults.append(Fault("manifest", MANIFEST))
         return found
-    found.file_count = sum(1 for _ in folder.iterdir())
+    found.file_count = sum(path.is_file() for path in folder.rglob("*"))
     _judge_anchor(found, anchor, chains)
     return found
 

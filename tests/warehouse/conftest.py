@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import json
 import os
@@ -20,7 +21,8 @@ import pytest
 
 from expectations.gate import Gatekeeper
 from ingest.contract import read_contracts
-from warehouse import release as release_module
+from warehouse import release as release_module  # `warehouse` is a fixture below
+from warehouse.build import Build
 from warehouse.content import mart_hashes
 from warehouse.demonstration import make_world
 from warehouse.intake import Intake
@@ -28,12 +30,12 @@ from warehouse.ledger import Ledger
 from warehouse.release import current_release, read_manifest, release
 from warehouse.settings import Settings, parse_instant
 
-from .dying import use_build
 from .planted import plant_files
 
 DYING = Path(__file__).with_name("dying.py")
 SURVIVING = Path(__file__).with_name("surviving.py")
 # The time zone is the machine's business, not the warehouse's.
+FIRST, SECOND = "2026-07-31", "2026-10-31"  # the instants of the two releases of the country
 CLOCKLESS = {"TZ": "America/New_York"}
 
 
@@ -149,7 +151,7 @@ def die_at() -> Callable[..., None]:
     def run(action: str, steps: dict[str, Path], *arguments: str) -> None:
         jobs = [f"{step}={data}" for step, data in steps.items()]
         done = subprocess.run(
-            [sys.executable, str(DYING), action, *arguments, "--", *jobs], capture_output=True, text=True, check=False, timeout=600
+            [sys.executable, str(DYING), action, *arguments, "--", *jobs], capture_output=True, text=True, check=False, timeout=1_800
         )
         assert done.returncode == 0, done.stdout + done.stderr
 
@@ -162,11 +164,6 @@ def copy_data(base: Path, target: Path) -> Path:
     return target
 
 
-FIRST, SECOND = "2026-07-31", "2026-10-31"
-Open = Callable[[Path], Warehouse]
-Order = Callable[..., dict[str, Any]]
-
-
 @dataclass(frozen=True)
 class Published:
     """Two real releases of the small country, and the data directories before and after the second."""
@@ -176,57 +173,58 @@ class Published:
     made: dict[str, Path]
 
 
-def keep_build(warehouse: Warehouse, kept: Path) -> Path:
+@contextlib.contextmanager
+def watched_builds() -> Iterator[list[Build]]:
+    """The builds that releases are made from, as they are made."""
+    made: list[Build] = []
+    real = release_module.build
+
+    def watch(*values: Any) -> Build:
+        made.append(real(*values))
+        return made[-1]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(release_module, "build", watch)
+        yield made
+
+
+def keep_build(made: Build, kept: Path) -> Path:
     """A finished build's file and facts, to be released again without dbt."""
-    (folder,) = [path for path in warehouse.settings.builds.iterdir() if path.is_dir()]
-    manifest = read_manifest(current_release(warehouse.settings) or Path())
+    builds = made.warehouse.parent.parent
     kept.mkdir()
-    shutil.move(folder / "warehouse.duckdb", kept / "warehouse.duckdb")
-    results = json.loads((folder / "target" / "run_results.json").read_text(encoding="utf-8"))["results"]
-    facts = {
-        "rule_date": manifest["rule_date"],
-        "results": [{"node": result["unique_id"], "status": result["status"]} for result in results],
-    }
+    shutil.move(made.warehouse, kept / "warehouse.duckdb")
+    facts = {"rule_date": made.rule_date, "results": made.results}
     (kept / "build.json").write_text(json.dumps(facts), encoding="utf-8")
-    shutil.rmtree(warehouse.settings.builds)
+    shutil.rmtree(builds)
     return kept
 
 
 @pytest.fixture(scope="session")
-def published(tmp_path_factory: pytest.TempPathFactory, open_warehouse: Open, country: Country, gatekeeper: Gatekeeper) -> Published:
+def published(
+    tmp_path_factory: pytest.TempPathFactory, open_warehouse: Callable[[Path], Warehouse], country: Country, gatekeeper: Gatekeeper
+) -> Published:
     room = tmp_path_factory.mktemp("releases")
     first = open_warehouse(room / "before")
     for sent in country.stage("first"):
         first.take(sent)
-    outcome = release(first.settings, first.ledger, parse_instant(FIRST), gatekeeper)
-    assert outcome.status == "published"
-    made = {FIRST: keep_build(first, room / "made_first")}
+    with watched_builds() as builds:
+        outcome = release(first.settings, first.ledger, parse_instant(FIRST), gatekeeper)
+    assert (outcome.status, len(builds)) == ("published", 1)
+    made = {FIRST: keep_build(builds[0], room / "made_first")}
     for sent in country.stage("second"):
         first.take(sent)
     first.ledger.close()
     second = open_warehouse(copy_data(first.data, room / "after"))
-    outcome = release(second.settings, second.ledger, parse_instant(SECOND), gatekeeper)
-    assert outcome.status == "published"
-    made[SECOND] = keep_build(second, room / "made_second")
+    with watched_builds() as builds:
+        outcome = release(second.settings, second.ledger, parse_instant(SECOND), gatekeeper)
+    assert (outcome.status, len(builds)) == ("published", 1)
+    made[SECOND] = keep_build(builds[0], room / "made_second")
     second.ledger.close()
     return Published(room / "before", room / "after", made)
 
 
-@pytest.fixture
-def reuse_builds(published: Published, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
-    """Choose the build that the next release is made from, in place of half a minute of dbt."""
-    monkeypatch.setattr(release_module, "build", release_module.build)
-    return lambda as_of: use_build(published.made[as_of], as_of)
-
-
-@pytest.fixture
-def before(published: Published, tmp_path: Path, open_warehouse: Open) -> Warehouse:
-    return open_warehouse(copy_data(published.before, tmp_path / "data"))
-
-
-@pytest.fixture
-def after(published: Published, tmp_path: Path, open_warehouse: Open) -> Warehouse:
-    return open_warehouse(copy_data(published.after, tmp_path / "data"))
+Open = Callable[[Path], Warehouse]
+Order = Callable[..., dict[str, Any]]
 
 
 def check_whole(data: Path) -> str:

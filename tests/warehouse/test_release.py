@@ -21,9 +21,26 @@ from warehouse.release import ReleaseRefused, current_release, read_manifest, re
 from warehouse.settings import parse_instant
 
 from .conftest import FIRST, SECOND, Open, Published, Warehouse, check_whole, copy_data
-from .dying import RELEASE_STEPS, Repeater
+from .dying import RELEASE_STEPS, Repeater, use_build
 
 pytestmark = [pytest.mark.xdist_group("release"), pytest.mark.slow]
+
+
+@pytest.fixture
+def reuse_builds(published: Published, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """Choose the build that the next release is made from, in place of half a minute of dbt."""
+    monkeypatch.setattr(warehouse.release, "build", warehouse.release.build)
+    return lambda as_of: use_build(published.made[as_of], as_of)
+
+
+@pytest.fixture
+def before(published: Published, tmp_path: Path, open_warehouse: Open) -> Warehouse:
+    return open_warehouse(copy_data(published.before, tmp_path / "data"))
+
+
+@pytest.fixture
+def after(published: Published, tmp_path: Path, open_warehouse: Open) -> Warehouse:
+    return open_warehouse(copy_data(published.after, tmp_path / "data"))
 
 
 def manifest_in_force(warehouse: Warehouse) -> dict[str, Any]:
@@ -90,10 +107,17 @@ def test_second_run_has_nothing_new(after: Warehouse) -> None:
     assert not after.settings.builds.exists()
 
 
-def test_content_is_the_same_with_one_thread(after: Warehouse) -> None:
+def test_content_is_the_same_with_one_thread(after: Warehouse, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "home").mkdir()
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
     settings = dataclasses.replace(after.settings, threads=1)
     made = build(settings, after.ledger, parse_instant(SECOND))
     assert mart_hashes(made.warehouse) == manifest_in_force(after)["marts"]
+    assert list((tmp_path / "home").iterdir()) == []
+    # dbt joins paths of its own; once they led out of the build, and how far depended on how deep the checkout lay.
+    assert {path.name for path in settings.builds.iterdir()} == {made.build_id, "partial_parse.msgpack"}
+    kept = {"project", "target", "logs", "warehouse.duckdb", "public_totals.parquet"}
+    assert {path.name for path in made.warehouse.parent.iterdir()} == kept
 
 
 def test_killed_at_any_step_readers_see_a_whole_release_and_the_next_run_ends_the_same(
