@@ -19,7 +19,8 @@ from warehouse.audience_files import opened_build
 
 SUITE = "audiences.isolation"
 _CODE_COLUMN = re.compile(r".*_(id|no|account)")
-_OF_THE_RELEASE = {"release_id", "parent_release_id"}
+# Codes that tell of nobody: the release's own, and those of published lists.
+_OF_NOBODY = {"release_id", "parent_release_id", "factor_id", "task_no", "line_no"}
 _NO_TEXT = re.compile(r"(DECIMAL|HUGEINT|UHUGEINT|U?(TINY|SMALL|BIG)?INT(EGER)?|DOUBLE|FLOAT|BOOLEAN|DATE|TIME.*)(\(.*\))?")
 # Shorter codes are too like words to be looked for inside sentences; a cell or a part of a code that is one of them is still found.
 _SHORTEST_CODE, _SHORTEST_NAME = 8, 5
@@ -180,7 +181,7 @@ def judge_files(policy: Policy, audiences: list[Audience], build: Path, folder: 
         code_columns = [
             column
             for (column,) in con.execute("select distinct col from cells").fetchall()
-            if _CODE_COLUMN.fullmatch(column) and column not in _OF_THE_RELEASE
+            if _CODE_COLUMN.fullmatch(column) and column not in _OF_NOBODY
         ]
         con.execute("alter table cells add column is_code boolean")
         con.execute("update cells set is_code = list_contains(?, col)", [code_columns])

@@ -24,6 +24,8 @@ from ingest.delivery import sync_folder
 from ingest.reference import ReferenceLists
 from warehouse.audience import read_policy
 from warehouse.audience_files import SUMMARY, add_summary, file_hash, write_audience_files
+from warehouse.borrower_changes import TABLE as CHANGES
+from warehouse.borrower_changes import compare_borrowers
 from warehouse.build import PROJECT, PUBLIC_TOTALS, Build, BuildRefused, build
 from warehouse.content import mart_hashes
 from warehouse.custody import MANIFEST
@@ -265,7 +267,9 @@ def _fill(settings: Settings, ledger: Ledger, made: Build, manifest: dict[str, A
     policy = read_policy()
     manifest["public_totals"] = write_public_totals(made.warehouse, folder / PUBLIC_TOTALS)
     keep_lists(ReferenceLists(overlay=settings.reference), folder / LISTS)
+    parent = settings.releases / manifest["parent_release_id"] if manifest["parent_release_id"] else None
     tables = own_tables(settings, ledger, manifest, made.as_of)
+    tables[CHANGES] = compare_borrowers(made.warehouse, parent / "ministry.duckdb" if parent else None)
     audiences = write_audience_files(policy, made.warehouse, tables, made.rule_date, folder)
     searched = {"severity": "critical"} | judge_files(policy, audiences, made.warehouse, folder).as_dict()
     ledger.record_gate(f"release:{made.as_of.isoformat()}", searched)
@@ -274,7 +278,6 @@ def _fill(settings: Settings, ledger: Ledger, made: Build, manifest: dict[str, A
         raise ReleaseRefused(manifest["gates"])
     add_summary(audiences, own_tables(settings, ledger, manifest, made.as_of)[SUMMARY], folder)
     manifest["ledger"] = ledger.audit_head()
-    parent = settings.releases / manifest["parent_release_id"] if manifest["parent_release_id"] else None
     seal_release(folder, manifest, audiences, policy, parent)
 
 

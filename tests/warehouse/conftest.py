@@ -19,9 +19,9 @@ import duckdb
 import pyarrow.parquet as pq
 import pytest
 
+import warehouse.release as publishing
 from expectations.gate import Gatekeeper
 from ingest.contract import read_contracts
-from warehouse import release as release_module  # `warehouse` is a fixture below
 from warehouse.build import Build
 from warehouse.content import mart_hashes
 from warehouse.demonstration import make_world
@@ -177,14 +177,14 @@ class Published:
 def watched_builds() -> Iterator[list[Build]]:
     """The builds that releases are made from, as they are made."""
     made: list[Build] = []
-    real = release_module.build
+    real = publishing.build
 
     def watch(*values: Any) -> Build:
         made.append(real(*values))
         return made[-1]
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(release_module, "build", watch)
+        patch.setattr(publishing, "build", watch)
         yield made
 
 
