@@ -45,8 +45,9 @@ def test_restored_from_a_backup_everything_is_the_same_and_goes_on(
     folder = current_release(settings)
     assert folder is not None and verify_release(folder, anchor).faults == []
     assert verify_ledger(again.ledger, settings.releases, anchor).faults == []
-    for path in (base.data / "releases" / folder.name).iterdir():
-        assert (folder / path.name).read_bytes() == path.read_bytes()
+    released = base.data / "releases" / folder.name
+    for path in (path for path in released.rglob("*") if path.is_file()):
+        assert (folder / path.relative_to(released)).read_bytes() == path.read_bytes()
     assert sorted(path.name for path in settings.inbox.rglob("*.csv")) == sorted(path.name for path in (base.data / "inbox").rglob("*.csv"))
     assert order(settings.data, survival_files)["code"] == 0
     assert (again.landed(), again.counts()) == (base.landed, base.counts)
