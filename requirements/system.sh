@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Debian packages beside the Python ones: pango for PDF reports, a CJK font for charts, screenshots and PDF; only the tests need Chromium, and
-# poppler to look at a PDF.
+# Debian packages beside the Python ones: pango for PDF reports and a CJK font for charts, screenshots and PDF. Only the tests need Chromium,
+# poppler to look at a PDF, and Node for the verifier of evidence packs that is written apart from the Python one.
 set -euo pipefail
 missing=()
 command -v chromium >/dev/null || missing+=(chromium)
@@ -8,6 +8,7 @@ command -v chromium >/dev/null || missing+=(chromium)
 libraries=$(PATH=$PATH:/sbin:/usr/sbin ldconfig -p || true)
 [[ $libraries == *libpangoft2-1.0.so.0* ]] || missing+=(libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0)
 command -v pdftoppm >/dev/null || missing+=(poppler-utils)
+command -v node >/dev/null || missing+=(nodejs)
 [ ${#missing[@]} -eq 0 ] && exit 0
 echo "安装系统包 / installing system packages: ${missing[*]}"
 run=()
