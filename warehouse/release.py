@@ -278,6 +278,7 @@ def _publish(
     shutil.rmtree(temporary, ignore_errors=True)
     temporary.mkdir()
     manifest["public_totals"] = write_public_totals(made.warehouse, temporary / PUBLIC_TOTALS)
+    manifest["notices"] = _put_notices(settings, ledger, (parent, made, manifest), temporary)
     keep_lists(ReferenceLists(overlay=settings.reference), temporary / LISTS)
     tables = own_tables(settings, ledger, manifest, made.as_of)
     for audience in read_audiences():
@@ -294,6 +295,19 @@ def _publish(
     _list(ledger, folder)
     point_to(settings, release_id)
     return manifest
+
+
+def _put_notices(settings: Settings, ledger: Ledger, states: tuple[Path | None, Build, dict[str, Any]], folder: Path) -> dict[str, str]:
+    """The restatement notices beside the manifest; gives each file's sha256."""
+    from warehouse.notice import draw_notices  # what draws them reads releases, and so this module
+
+    parent, made, manifest = states
+    hashes = {}
+    for name, text in draw_notices(settings, ledger, parent, made, manifest).items():
+        (folder / name).write_text(text, encoding="utf-8")
+        _sync_file(folder / name)
+        hashes[name] = hashlib.sha256(text.encode()).hexdigest()
+    return hashes
 
 
 def write_public_totals(warehouse: Path, target: Path) -> dict[str, Any]:

@@ -22,6 +22,7 @@ CONTRACT_COLUMNS = {
     "product_alias": "urn product_code",
     "grid_region": "geography_code name_zh name_en",
     "ccer_offset_rule": "registered_before usable_until",
+    "gwp_set_rule": "gwp_set is_accepted valid_from",
     "disclosure_rule": "minimum_enterprise_count p_share protection_share valid_from",
     "ets_benchmark": "market benchmark_category compliance_year output_unit t_co2e_per_unit status",
     "ets_rule": "market sector compliance_year ccer_offset_share gap_cap_share deadline",

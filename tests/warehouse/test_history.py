@@ -25,6 +25,7 @@ TOLERANCE = 0.2
 ASKED = {
     "disclosures": ("intermediate.int_footprint__disclosures_resolved", "disclosure_id, revision, declared_kg_co2e, province_code"),
     "lines": ("intermediate.int_footprint__activities_resolved", "disclosure_id || '/' || line_no, base_quantity"),
+    "waited": ("staging.stg_footprint_activities", "disclosure_id || '/' || revision || '/' || line_no, base_quantity"),
     "enterprises": ("intermediate.int_footprint__enterprises_resolved", "enterprise_id, enterprise_name"),
     "standards": ("staging.stg_pcf_standards", "standard_code || '/' || standard_stage, stage_on"),
 }
@@ -83,6 +84,7 @@ class Memory:
                 for key, row in force.items()
             },
             "lines": {f"{row['disclosure_id']}/{row['line_no']}": (row["quantity"],) for row in lines},
+            "waited": {f"{row['disclosure_id']}/{row['revision']}/{row['line_no']}": (row["quantity"],) for row in now["footprint_activity"]},
             "enterprises": {key: (row["enterprise_name"],) for key, row in enterprises.items()},
             "standards": {f"{row['standard_code']}/{row['stage']}": (row["stage_on"],) for row in now["pcf_standard"]},
         }
@@ -172,6 +174,7 @@ def count_disagreements(found: dict[str, Answer], expected: dict[str, Answer]) -
     keys = {
         "disclosures": [f"D{number}" for number in range(1, 13)],
         "lines": [f"D{number}/{line}" for number in range(1, 13) for line in (1, 2)],
+        "waited": list(found["waited"] | expected["waited"]),
         "enterprises": list(found["enterprises"] | expected["enterprises"]),
         "standards": [f"S{number}/{stage}" for number in range(1, 13) for stage in ("planned", "drafting", "issued")],
     }
