@@ -61,6 +61,7 @@ def gather_candidate(
     Raises:
         SettingsError: nothing is named, or a file is not there.
     """
+    from warehouse.causes import FACTORS, sources_of
     from warehouse.plan import Candidate
 
     rule_date = None
@@ -79,7 +80,7 @@ def gather_candidate(
             f"请给出 --factor、--tier-cuts、--benchmark、--gwp-set 或 --rules（日期，或以参考表命名的文件：{known}）"
             f" / give --factor, --tier-cuts, --benchmark, --gwp-set or --rules (a day, or a file named after a list: {known})"
         )
-    return Candidate([("emission_factor", path.absolute()) for path in factors], lists, rule_date, gwp_set)
+    return Candidate([(source, path.absolute()) for source in sources_of(FACTORS)[:1] for path in factors], lists, rule_date, gwp_set)
 
 
 def _diff(session: "Session", first: str, second: str, limit: int, html: Path | None, changes: Path | None, notice: bool) -> None:
