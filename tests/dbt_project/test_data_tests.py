@@ -59,6 +59,26 @@ FAULTS = {
         "assert_positions_conserve_what_is_owed"
     ],
     "update marts.ets__product_costs_by_year set net_cost_cny = net_cost_cny * 1.001": ["assert_product_costs_add_up_to_the_enterprise"],
+    "update marts.ets__benchmarks_by_year set previous_t_co2e_per_unit = 0.9 where is_series_start": [
+        "assert_benchmarks_of_two_outputs_are_two_series"
+    ],
+    "update marts.ets__rules_by_year set obligation_t_co2e = obligation_t_co2e * 2 where compliance_year = 2024": [
+        "assert_obligations_of_rules_are_those_of_positions"
+    ],
+    "update marts.ets__cost_reconciliations_by_year set product_cost_cny = 0": ["assert_costs_are_carried_by_products_or_named_as_not"],
+    "update marts.ccer__ledger_events set balance_before_t_co2e = balance_before_t_co2e + 1 where event_rank = 2": [
+        "assert_credit_events_carry_the_balance_on"
+    ],
+    "update marts.ccer__offset_eligibilities set usable_t_co2e = usable_t_co2e + 1 where eligibility_status <> 'usable'": [
+        "assert_usable_credits_are_left_in_the_ledger"
+    ],
+    "delete from marts.ccer__offset_uses_by_year where use_status = 'surrendered_without_cancellation'": [
+        "assert_offset_uses_add_up_to_the_surrenders"
+    ],
+    "update marts.eia__promise_biases set project_count = project_count + 1 where breakdown = 'sector'": [
+        "assert_biases_count_every_project_once"
+    ],
+    "update marts.finance__borrowers set lagging_eia_id = 'E' where has_no_lagging_eia": ["assert_conditions_agree_with_their_evidence"],
     "update marts.ccer__ledger set balance_t_co2e = balance_t_co2e + 1 where cancelled_voluntary_t_co2e > 0": [
         "assert_credits_are_conserved_from_issue_to_cancellation"
     ],
@@ -83,6 +103,24 @@ FAULTS = {
     "update marts.policy__standard_priorities set priority_rank = priority_rank + 1": ["assert_priorities_follow_the_scores"],
     "update intermediate.int_footprint__network_solved set recalculated_kg_co2e = recalculated_kg_co2e * 1.00000001 where supplier_depth = 1": [
         "assert_recalculated_footprints_solve_the_network"
+    ],
+    "update marts.footprint__contributions set contribution_kg_co2e = contribution_kg_co2e * 1.00000001 where contribution_kind = 'other'": [
+        "assert_contributions_add_up_to_the_footprint"
+    ],
+    "update marts.footprint__contributions set contribution_kind = 'rest' where contribution_kind = 'other'": [
+        "accepted_values_footprint__contributions_contribution_kind"
+    ],
+    "update marts.footprint__factor_impacts set new_kg_co2e = new_kg_co2e * 1.1": ["assert_impacts_end_at_the_footprint_in_force"],
+    "update marts.footprint__product_impacts_by_year set old_weighted_mean_kg_co2e = old_weighted_mean_kg_co2e * 1.1": [
+        "assert_product_impacts_are_the_change_of_their_means"
+    ],
+    "delete from marts.footprint__factor_gaps_by_year where reporting_year = 2023": ["assert_gaps_account_for_every_unpriced_line"],
+    "update marts.footprint__suppressions_by_year set complementary_cell_count = complementary_cell_count + 1": [
+        "assert_suppressions_count_the_public_cells"
+    ],
+    "update marts.policy__tasks set is_done = not is_done where task_no = 3": ["assert_tasks_are_those_of_the_plan"],
+    "delete from marts.policy__forecast_backtests_by_month where month = (select max(month) from marts.policy__forecast_backtests_by_month)": [
+        "assert_backtests_summarise_their_months"
     ],
 }
 

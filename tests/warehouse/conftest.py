@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import json
 import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -17,13 +18,15 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
+import warehouse.release
 from expectations.gate import Gatekeeper
 from ingest.contract import read_contracts
+from warehouse.build import Build
 from warehouse.demonstration import make_world
 from warehouse.intake import Intake
 from warehouse.ledger import Ledger
 from warehouse.mixture import compiled_models
-from warehouse.release import code_version, current_release, read_manifest, release
+from warehouse.release import code_version, release
 from warehouse.replay import ModelGraph
 from warehouse.settings import Settings, parse_instant
 
@@ -164,7 +167,7 @@ def die_at() -> Callable[..., None]:
     def run(action: str, steps: dict[str, Path], *arguments: str) -> None:
         jobs = [f"{step}={data}" for step, data in steps.items()]
         done = subprocess.run(
-            [sys.executable, str(DYING), action, *arguments, "--", *jobs], capture_output=True, text=True, check=False, timeout=600
+            [sys.executable, str(DYING), action, *arguments, "--", *jobs], capture_output=True, text=True, check=False, timeout=1_800
         )
         assert done.returncode == 0, done.stdout + done.stderr
 
@@ -186,19 +189,29 @@ class Published:
     made: dict[str, Path]
 
 
-def keep_build(warehouse: Warehouse, kept: Path) -> Path:
+@contextlib.contextmanager
+def watched_builds() -> Iterator[list[Build]]:
+    """The builds that releases are made from, as they are made."""
+    made: list[Build] = []
+    real = warehouse.release.build
+
+    def watch(*values: Any) -> Build:
+        made.append(real(*values))
+        return made[-1]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(warehouse.release, "build", watch)
+        yield made
+
+
+def keep_build(made: Build, kept: Path) -> Path:
     """A finished build's file and facts, to be released again without dbt."""
-    (folder,) = [path for path in warehouse.settings.builds.iterdir() if path.is_dir()]
-    manifest = read_manifest(current_release(warehouse.settings) or Path())
+    builds = made.warehouse.parent.parent
     kept.mkdir()
-    shutil.move(folder / "warehouse.duckdb", kept / "warehouse.duckdb")
-    results = json.loads((folder / "target" / "run_results.json").read_text(encoding="utf-8"))["results"]
-    facts = {
-        "rule_date": manifest["rule_date"],
-        "results": [{"node": result["unique_id"], "status": result["status"]} for result in results],
-    }
+    shutil.move(made.warehouse, kept / "warehouse.duckdb")
+    facts = {"rule_date": made.rule_date, "results": made.results}
     (kept / "build.json").write_text(json.dumps(facts), encoding="utf-8")
-    shutil.rmtree(warehouse.settings.builds)
+    shutil.rmtree(builds)
     return kept
 
 
@@ -210,15 +223,17 @@ def published(
     first = open_warehouse(room / "before")
     for sent in country.stage("first"):
         first.take(sent)
-    outcome = release(first.settings, first.ledger, parse_instant(FIRST), gatekeeper)
-    assert outcome.status == "published"
-    made = {FIRST: keep_build(first, room / "made_first")}
+    with watched_builds() as builds:
+        outcome = release(first.settings, first.ledger, parse_instant(FIRST), gatekeeper)
+    assert (outcome.status, len(builds)) == ("published", 1)
+    made = {FIRST: keep_build(builds[0], room / "made_first")}
     for sent in country.stage("second"):
         first.take(sent)
     first.ledger.close()
     second = open_warehouse(copy_data(first.data, room / "after"))
-    outcome = release(second.settings, second.ledger, parse_instant(SECOND), gatekeeper)
-    assert outcome.status == "published"
-    made[SECOND] = keep_build(second, room / "made_second")
+    with watched_builds() as builds:
+        outcome = release(second.settings, second.ledger, parse_instant(SECOND), gatekeeper)
+    assert (outcome.status, len(builds)) == ("published", 1)
+    made[SECOND] = keep_build(builds[0], room / "made_second")
     second.ledger.close()
     return Published(room / "before", room / "after", made)

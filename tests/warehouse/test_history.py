@@ -84,7 +84,9 @@ class Memory:
                 for key, row in force.items()
             },
             "lines": {f"{row['disclosure_id']}/{row['line_no']}": (row["quantity"],) for row in lines},
-            "waited": {f"{row['disclosure_id']}/{row['revision']}/{row['line_no']}": (row["quantity"],) for row in now["footprint_activity"]},
+            "waited": {
+                f"{row['disclosure_id']}/{row['revision']}/{row['line_no']}": (row["quantity"],) for row in now["footprint_activity"]
+            },
             "enterprises": {key: (row["enterprise_name"],) for key, row in enterprises.items()},
             "standards": {f"{row['standard_code']}/{row['stage']}": (row["stage_on"],) for row in now["pcf_standard"]},
         }
