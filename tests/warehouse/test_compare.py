@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import json
 import shutil
+import subprocess
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pytest
@@ -18,7 +21,8 @@ from warehouse.attribution import Move
 from warehouse.causes import CODE, FACTORS, NEW, RESTATED, RULES
 from warehouse.comparison import Comparison, compare, read_state, release_folder
 from warehouse.ledger import Ledger
-from warehouse.plan import Candidate, Planned, plan
+from warehouse.notice import LANGUAGES, notice_name, write_notice
+from warehouse.plan import GWP_RULES, Candidate, Planned, accept_one_gwp_set, plan
 from warehouse.release import code_version, current_release, read_manifest, release
 from warehouse.settings import Settings, SettingsError, parse_instant
 
@@ -170,6 +174,32 @@ def test_unknown_release_is_told_with_those_there_are(seen: Seen) -> None:
         release_folder(seen.settings, Ledger(seen.settings.ledger), "nothing")
 
 
+def test_notice_stands_beside_the_release_in_both_languages(seen: Seen, published: Published) -> None:
+    """Drawn when the release was made, from the models as its build compiled them; drawn again, it says the same."""
+    folder = release_folder(seen.settings, Ledger(seen.settings.ledger), "current")
+    listed = read_manifest(folder)["notices"]
+    assert set(listed) == {notice_name(lang) for lang in LANGUAGES}
+    for lang in LANGUAGES:
+        text = (folder / notice_name(lang)).read_text(encoding="utf-8")
+        assert listed[notice_name(lang)] == hashlib.sha256(text.encode()).hexdigest()
+        assert text == write_notice(seen.found, lang)
+        assert len([line for line in text.splitlines() if line.startswith("## ")]) == 4, "data, method, code, and the marts"
+    assert read_manifest((published.before / "releases" / "current").resolve())["notices"] == {}
+
+
+def test_command_tells_the_same(seen: Seen, tanlian: Callable[..., subprocess.CompletedProcess[str]], tmp_path: Path) -> None:
+    done = tanlian(seen.settings.data, "--json", "diff", "--html", str(tmp_path / "page.html"))
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    assert [mart["mart"] for mart in told["marts"]] == [mart.mart for mart in seen.found.marts]
+    assert {move["residual"] for move in told["moves"]} == {0.0}
+    assert len(told["moves"]) == len(seen.found.attribution.moves)
+    page = (tmp_path / "page.html").read_text(encoding="utf-8")
+    assert page.count("<svg") >= 6
+    assert "http://" not in page.replace("http://www.w3.org", "")
+    assert "https://" not in page
+
+
 # A plan
 
 
@@ -206,6 +236,7 @@ class Foreseen:
     published: Comparison
     published_cells: list[tuple[object, ...]]
     marts: tuple[dict[str, object], dict[str, object]]
+    restored: dict[str, Any]
 
 
 @pytest.fixture(scope="session")
@@ -237,10 +268,12 @@ def foreseen(
     assert outcome.status == "published"
     seen = compared(settings, changes=room / "published.parquet")
     # Put back: the cut points by the list, the factor by asking as of a moment before it.
-    outcome = release(settings, again.ledger, parse_instant("2026-10-31T23:59:58"), gatekeeper)
+    outcome = release(settings, again.ledger, parse_instant("2026-10-31T23:59:58"), gatekeeper, rule_date="2024-12-31")
     assert outcome.status == "published"
-    restored = read_manifest(current_release(settings) or Path())["marts"]
-    return Foreseen(before, after, planned, cells(room / "planned.parquet"), seen, cells(room / "published.parquet"), (original, restored))
+    restored = read_manifest(current_release(settings) or Path())
+    again.ledger.close()
+    marts = (original, restored["marts"])
+    return Foreseen(before, after, planned, cells(room / "planned.parquet"), seen, cells(room / "published.parquet"), marts, restored)
 
 
 def test_plan_writes_nothing(foreseen: Foreseen) -> None:
@@ -270,7 +303,23 @@ def test_plan_tells_its_causes_and_effects(foreseen: Foreseen) -> None:
 
 
 def test_reverting_restores_the_hashes(foreseen: Foreseen) -> None:
+    """Also under the rules of an earlier day, since no rule has changed between."""
     assert foreseen.marts[0] == foreseen.marts[1]
+
+
+def test_knowledge_and_rules_have_a_clock_each(foreseen: Foreseen) -> None:
+    assert (foreseen.restored["as_of"], foreseen.restored["rule_date"]) == ("2026-10-31T15:59:58Z", "2024-12-31")
+
+
+def test_plan_of_a_gwp_set_refuses_the_others_from_a_day_on(tmp_path: Path) -> None:
+    path = tmp_path / f"{GWP_RULES}.csv"
+    path.write_text(accept_one_gwp_set(ReferenceLists(), "AR6", "2026-11-01"), encoding="utf-8")
+    rows = ReferenceLists(overlay=tmp_path).table(GWP_RULES).to_pylist()
+    newest = {row["gwp_set"]: row for row in sorted(rows, key=lambda row: row["valid_from"])}
+    assert {name: row["is_accepted"] for name, row in newest.items()} == {"AR4": False, "AR5": False, "AR6": True}
+    assert len(rows) == 2 * len(newest), "dated rows are added, none is rewritten"
+    with pytest.raises(SettingsError, match="AR4, AR5, AR6"):
+        accept_one_gwp_set(ReferenceLists(), "AR7", "2026-11-01")
 
 
 def test_candidate_is_refused_as_a_delivery_is(published: Published, tmp_path: Path, open_warehouse: Open, gatekeeper: Gatekeeper) -> None:
