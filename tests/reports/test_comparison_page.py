@@ -70,8 +70,7 @@ def test_parts_lead_from_the_figure_before_to_the_figure_after() -> None:
 def test_hostile_names_stay_text() -> None:
     page = render_comparison(make_document(product=HOSTILE), titles(), "zh")
     assert "<script" not in page
-    assert "49" not in page.split("comparison_why")[0][-200:]
-    assert "&lt;script&gt;" in page
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;{{ 7 * 7 }}" in page
 
 
 def test_comparison_without_a_change_says_so() -> None:
