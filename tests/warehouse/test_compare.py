@@ -268,7 +268,12 @@ def foreseen(
     assert outcome.status == "published"
     seen = compared(settings, changes=room / "published.parquet")
     # Put back: the cut points by the list, the factor by asking as of a moment before it.
-    outcome = release(settings, again.ledger, parse_instant("2026-10-31T23:59:58"), gatekeeper, rule_date="2024-12-31")
+    # On a machine with another clock on the wall, another language and one thread.
+    with pytest.MonkeyPatch.context() as elsewhere:
+        for name, value in {"TZ": "America/New_York", "LC_ALL": "tr_TR.UTF-8", "LANG": "zh_CN.GB18030", "PYTHONHASHSEED": "7"}.items():
+            elsewhere.setenv(name, value)
+        one_thread = dataclasses.replace(settings, threads=1)
+        outcome = release(one_thread, again.ledger, parse_instant("2026-10-31T23:59:58"), gatekeeper, rule_date="2024-12-31")
     assert outcome.status == "published"
     restored = read_manifest(current_release(settings) or Path())
     again.ledger.close()
@@ -303,7 +308,7 @@ def test_plan_tells_its_causes_and_effects(foreseen: Foreseen) -> None:
 
 
 def test_reverting_restores_the_hashes(foreseen: Foreseen) -> None:
-    """Also under the rules of an earlier day, since no rule has changed between."""
+    """Also under the rules of an earlier day, since no rule has changed between, in another time zone and locale, and with one thread."""
     assert foreseen.marts[0] == foreseen.marts[1]
 
 
