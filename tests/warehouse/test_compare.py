@@ -273,7 +273,7 @@ def foreseen(
         for name, value in {"TZ": "America/New_York", "LC_ALL": "tr_TR.UTF-8", "LANG": "zh_CN.GB18030", "PYTHONHASHSEED": "7"}.items():
             elsewhere.setenv(name, value)
         one_thread = dataclasses.replace(settings, threads=1)
-        outcome = release(one_thread, again.ledger, parse_instant("2026-10-31T23:59:58"), gatekeeper, rule_date="2024-12-31")
+        outcome = release(one_thread, again.ledger, parse_instant("2026-10-31T23:59:58"), gatekeeper, rule_date="2026-10-30")
     assert outcome.status == "published"
     restored = read_manifest(current_release(settings) or Path())
     again.ledger.close()
@@ -313,7 +313,7 @@ def test_reverting_restores_the_hashes(foreseen: Foreseen) -> None:
 
 
 def test_knowledge_and_rules_have_a_clock_each(foreseen: Foreseen) -> None:
-    assert (foreseen.restored["as_of"], foreseen.restored["rule_date"]) == ("2026-10-31T15:59:58Z", "2024-12-31")
+    assert (foreseen.restored["as_of"], foreseen.restored["rule_date"]) == ("2026-10-31T15:59:58Z", "2026-10-30")
 
 
 def test_plan_of_a_gwp_set_refuses_the_others_from_a_day_on(tmp_path: Path) -> None:
