@@ -20,11 +20,10 @@ from warehouse.content import mart_hashes
 from warehouse.release import ReleaseRefused, current_release, read_manifest, release, roll_back
 from warehouse.settings import parse_instant
 
-from .conftest import FIRST, SECOND, Published, Warehouse, copy_data
+from .conftest import FIRST, SECOND, Open, Published, Warehouse, check_whole, copy_data
 from .dying import RELEASE_STEPS, Repeater, use_build
 
 pytestmark = [pytest.mark.xdist_group("release"), pytest.mark.slow]
-Open = Callable[[Path], Warehouse]
 
 
 @pytest.fixture
@@ -50,17 +49,6 @@ def manifest_in_force(warehouse: Warehouse) -> dict[str, Any]:
     return read_manifest(folder)
 
 
-def check_whole(data: Path) -> str:
-    """The release in force is complete and says what its manifest says; gives its id. This is what a reader may do at any moment."""
-    folder = (data / "releases" / "current").resolve(strict=True)
-    manifest = read_manifest(folder)
-    assert manifest["release_id"] == folder.name
-    assert mart_hashes(folder / "ministry.duckdb") == manifest["marts"]
-    with duckdb.connect(str(folder / "ministry.duckdb"), read_only=True) as connection:
-        assert connection.execute("select release_id from marts.release__summary").fetchall() == [(folder.name,)]
-    return folder.name
-
-
 def test_release_holds_what_its_manifest_says(after: Warehouse, published: Published) -> None:
     manifest = manifest_in_force(after)
     parent = published.before / "releases" / manifest["parent_release_id"]
@@ -84,6 +72,20 @@ def test_every_published_row_comes_from_a_listed_delivery(after: Warehouse) -> N
         ).fetchone() or (0, 0, 0, 0)
     assert received == accepted + duplicate + quarantined == sum(row["received"] for row in after.ledger.deliveries())
     assert accepted == sum(entry["row_count"] for entry in manifest_in_force(after)["deliveries"])
+
+
+def test_release_holds_the_changes_of_borrowers_outside_its_hashes(after: Warehouse, published: Published) -> None:
+    """The demonstration has no loans, so nothing moved; what is told where something did is held in test_borrower_changes."""
+    folder = current_release(after.settings) or Path()
+    parent = published.before / "releases" / manifest_in_force(after)["parent_release_id"]
+    for release_folder in (parent, folder):
+        with duckdb.connect(str(release_folder / "ministry.duckdb"), read_only=True) as connection:
+            told = connection.execute("select bank_id, borrower_id, condition, is_met, evidence from marts.release__borrower_changes")
+            assert told.fetchall() == []
+    assert "release__borrower_changes" not in manifest_in_force(after)["marts"]
+    entries = {entry["name"]: entry["marts"] for entry in manifest_in_force(after)["audiences"]}
+    assert "release__borrower_changes" in entries["ministry"]
+    assert "release__borrower_changes" not in entries["public"]
 
 
 def test_release_file_cannot_be_written_by_readers(after: Warehouse) -> None:
@@ -119,10 +121,13 @@ def test_second_run_has_nothing_new(after: Warehouse) -> None:
     assert not after.settings.builds.exists()
 
 
-def test_content_is_the_same_with_one_thread(after: Warehouse) -> None:
+def test_content_is_the_same_with_one_thread(after: Warehouse, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "home").mkdir()
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
     settings = dataclasses.replace(after.settings, threads=1)
     made = build(settings, after.ledger, parse_instant(SECOND))
     assert mart_hashes(made.warehouse) == manifest_in_force(after)["marts"]
+    assert list((tmp_path / "home").iterdir()) == []
     # dbt joins paths of its own; once they led out of the build, and how far depended on how deep the checkout lay.
     assert {path.name for path in settings.builds.iterdir()} == {made.build_id, "partial_parse.msgpack"}
     kept = {"project", "target", "logs", "warehouse.duckdb", "public_totals.parquet"}
