@@ -277,6 +277,7 @@ def _fill(settings: Settings, ledger: Ledger, made: Build, manifest: dict[str, A
     if not searched["success"]:
         raise ReleaseRefused(manifest["gates"])
     add_summary(audiences, own_tables(settings, ledger, manifest, made.as_of)[SUMMARY], folder)
+    manifest["notices"] = _put_notices(settings, ledger, (parent, made, manifest), folder)
     manifest["ledger"] = ledger.audit_head()
     seal_release(folder, manifest, audiences, policy, parent)
 
@@ -297,6 +298,19 @@ def _publish(settings: Settings, ledger: Ledger, made: Build, manifest: dict[str
     sync_folder(settings.releases)
     _list(ledger, folder)
     point_to(settings, folder.name)
+
+
+def _put_notices(settings: Settings, ledger: Ledger, states: tuple[Path | None, Build, dict[str, Any]], folder: Path) -> dict[str, str]:
+    """The restatement notices beside the manifest; gives each file's sha256."""
+    from warehouse.notice import draw_notices  # what draws them reads releases, and so this module
+
+    parent, made, manifest = states
+    hashes = {}
+    for name, text in draw_notices(settings, ledger, parent, made, manifest).items():
+        (folder / name).write_text(text, encoding="utf-8")
+        sync_file(folder / name)
+        hashes[name] = hashlib.sha256(text.encode()).hexdigest()
+    return hashes
 
 
 def write_public_totals(warehouse: Path, target: Path) -> dict[str, Any]:
