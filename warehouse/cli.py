@@ -18,6 +18,7 @@ from ingest.contract import ContractError, read_contracts
 from ingest.reference import ReferenceError
 from warehouse import cli_quarantine
 from warehouse.airflow_home import AirflowError
+from warehouse.cli_explain import add_explain_commands
 from warehouse.cli_fetch import add_fetch_commands
 from warehouse.inbox import waiting_files
 from warehouse.settings import ROOT, Settings, SettingsError, UnknownSource, parse_instant, read_settings, utc_now
@@ -77,6 +78,7 @@ app.add_typer(dashboards_app, name="dashboards")
 app.add_typer(cli_quarantine.app, name="quarantine")
 app.command(help=_help("help.receipt"))(cli_quarantine.receipt)
 add_fetch_commands(app, _help)
+add_explain_commands(app, _help)
 
 
 @dataclasses.dataclass

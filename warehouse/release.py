@@ -27,6 +27,7 @@ from warehouse.audience import read_audiences, write_audience_file
 from warehouse.build import PROJECT, PUBLIC_TOTALS, Build, BuildRefused, build
 from warehouse.facts import own_tables, used_waivers
 from warehouse.ledger import Ledger
+from warehouse.lineage.kept import keep_lineage
 from warehouse.settings import ROOT, Settings, china_day, utc_now
 
 CURRENT = "current"
@@ -254,6 +255,7 @@ def _publish(
     shutil.rmtree(temporary, ignore_errors=True)
     temporary.mkdir()
     manifest["public_totals"] = write_public_totals(made.warehouse, temporary / PUBLIC_TOTALS)
+    manifest["lineage"] = keep_lineage(made.warehouse.parent, temporary)
     tables = own_tables(settings, ledger, manifest, made.as_of)
     for audience in read_audiences():
         target = temporary / audience.file_name

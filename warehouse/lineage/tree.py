@@ -1,0 +1,75 @@
+"""An explanation as a tree on the terminal."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rich.text import Text
+from rich.tree import Tree
+
+from warehouse.terminal import Terminal, visible
+
+SHOWN_ROWS = 8
+SHOWN_LIST_ROWS = 4
+SHOWN_SQL_LINES = 24
+
+
+def show_explanation(terminal: Terminal, document: dict[str, Any]) -> None:
+    """Print the tree; texts from files are shown as text, never as markup."""
+    text, lang = terminal.text, terminal.lang
+    title = text("explain.figure", mart=document["mart"], column=document["column"], value=document["value"])
+    tree = Tree(_inert(title, "bold"))
+    tree.add(_inert(", ".join(f"{name} = {value}" for name, value in document["key"].items())))
+    tree.add(_inert(text("explain.release", **document["release"]), "dim"))
+    tree.add(_inert(f"{text('explain.rule')}: {document['rule'][lang]}"))
+    method = tree.add(_inert(f"{text('explain.method')} {document['method']['section']}: {document['method'][lang]}"))
+    if document["steps"] and document["steps"][0]["sql"]:
+        sql = document["steps"][0]["sql"].strip().splitlines()
+        method.add(_inert("\n".join(sql[-SHOWN_SQL_LINES:]), "dim"))
+    chain = tree.add(_inert(text("explain.chain")))
+    for step in document["steps"]:
+        chain.add(_inert(text("explain.model_rows", model=step["model"], count=step["row_count"])))
+    sources = tree.add(_inert(text("explain.sources")))
+    if not document["is_additive"]:
+        sources.add(_inert(text("explain.not_additive"), "yellow"))
+    for source in document["sources"]:
+        _add_source(terminal, sources, source)
+    lists = tree.add(_inert(text("explain.lists")))
+    for entry in document["lists"]:
+        branch = lists.add(_inert(text("explain.list", name=entry["list"], count=entry["row_count"])))
+        for row in entry["rows"][:SHOWN_LIST_ROWS]:
+            branch.add(_inert(", ".join(f"{name} = {value}" for name, value in row["cells"].items() if value is not None), "dim"))
+        _add_more(terminal, branch, entry["row_count"] - SHOWN_LIST_ROWS)
+    terminal.out.print(tree, soft_wrap=True)
+
+
+def _add_source(terminal: Terminal, tree: Tree, source: dict[str, Any]) -> None:
+    text = terminal.text
+    title = text(
+        "explain.source",
+        title=source["title"][terminal.lang],
+        source=source["source"],
+        count=source["row_count"],
+        carrying=source["carrying_count"],
+    )
+    branch = tree.add(_inert(title, "bold" if source["carrying_count"] else ""))
+    for row in source["rows"][:SHOWN_ROWS]:
+        place = text("explain.row", file=row["file"], row=row["row_number"])
+        role = f"{row['share']:.6%}" if row["share"] is not None else text(f"explain.{row['role']}")
+        cells = ", ".join(f"{name} = {cell['value']}" for name, cell in row["cells"].items() if cell["role"] == "carries")
+        key = ", ".join(str(value) for value in row["key"].values())
+        leaf = branch.add(_inert(f"{role}  {place}  [{key}]  {cells}", "" if row["role"] == "carries" else "dim"))
+        delivery = row["delivery"]
+        if "received_at" in delivery and row["role"] == "carries":
+            words = text("explain.delivery", **(delivery | {"verdict": text(f"verdict.{delivery['verdict']}")}))
+            leaf.add(_inert(words, "dim"))
+    _add_more(terminal, branch, source["row_count"] - SHOWN_ROWS)
+
+
+def _add_more(terminal: Terminal, tree: Tree, count: int) -> None:
+    if count > 0:
+        tree.add(_inert(terminal.text("explain.more", count=count), "dim"))
+
+
+def _inert(text: str, style: str = "") -> Text:
+    return Text(visible(text), style=style)
