@@ -72,7 +72,7 @@ def open_release(settings: Settings, ledger: Ledger, release_id: str | None = No
     work.mkdir(parents=True, exist_ok=True)
     scratch = Path(mkdtemp(prefix="trace-", dir=work))
     try:
-        with duckdb.connect(str(scratch / "trace.duckdb"), config={"threads": settings.threads}) as con:
+        with duckdb.connect(str(scratch / "rows.duckdb"), config={"threads": settings.threads}) as con:
             con.execute(f"attach {literal(str(folder / FILE))} as kept (read_only)")
             found = con.execute("select graph from kept.models").fetchone()
             if found is None:
