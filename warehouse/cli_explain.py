@@ -25,22 +25,46 @@ def add_explain_commands(app: typer.Typer, text: Callable[[str], str]) -> None:
         column: Annotated[str | None, typer.Option(help=text("option.column"))] = None,
         release: Annotated[str | None, typer.Option(help=text("option.release"))] = None,
         html: Annotated[Path | None, typer.Option(help=text("option.html"))] = None,
+        reverse: Annotated[str | None, typer.Option(metavar="FILE:ROW", help=text("option.reverse"))] = None,
+        cells: Annotated[list[str] | None, typer.Option("--set", metavar="COLUMN=VALUE", help=text("option.set"))] = None,
     ) -> None:
         session: Session = context.obj
-        if mart is None or where is None or column is None:
+        if reverse is not None and (mart, where, column, html) == (None,) * 4:
+            _list_moved(session, reverse, cells or [], release)
+        elif mart is None or where is None or column is None or reverse is not None or cells:
             raise SettingsError(session.terminal.text("explain.usage"))
-        _explain_figure(session, mart, where, column, release, html)
+        else:
+            _explain_figure(session, mart, where, column, release, html)
 
 
 def _explain_figure(session: "Session", mart: str, where: str, column: str, release: str | None, html: Path | None) -> None:
     from warehouse.lineage.explanation import explain
+    from warehouse.lineage.page import write_page
     from warehouse.lineage.tree import show_explanation
 
     terminal = session.terminal
     document = _ask(session, release, f"{mart}.{column}", lambda opened, ledger: explain(opened, ledger, mart, where, column))
+    if html is not None:
+        write_page(document, terminal.lang, html)
+        terminal.remark(terminal.text("explain.page", path=html))
+    session.answer(document)
+    if not session.as_json and html is None:
+        show_explanation(terminal, document)
+
+
+def _list_moved(session: "Session", place: str, cells: list[str], release: str | None) -> None:
+    from warehouse.lineage.moved import list_moved
+    from warehouse.lineage.tree import show_moved
+
+    terminal = session.terminal
+    file, _, number = place.rpartition(":")
+    changes = dict(cell.partition("=")[::2] for cell in cells)
+    if not file or not number.isdecimal() or len(number) > 9 or any("=" not in cell for cell in cells):
+        raise SettingsError(terminal.text("explain.usage"))
+    document = _ask(session, release, place, lambda opened, ledger: list_moved(opened, file, int(number), changes))
     session.answer(document)
     if not session.as_json:
-        show_explanation(terminal, document)
+        show_moved(terminal, document)
 
 
 def _ask(session: "Session", release: str | None, subject: str, question: Callable[[Any, Any], Any]) -> Any:
@@ -49,6 +73,7 @@ def _ask(session: "Session", release: str | None, subject: str, question: Callab
     from warehouse.lineage.condition import ConditionError
     from warehouse.lineage.explanation import FigureNotReproduced, FigureUnclear
     from warehouse.lineage.opened import LineageAbsent, open_release
+    from warehouse.lineage.reverse import RowUnclear
 
     terminal = session.terminal
     try:
@@ -56,7 +81,7 @@ def _ask(session: "Session", release: str | None, subject: str, question: Callab
             ledger = Ledger(session.settings.ledger)
             with open_release(session.settings, ledger, release) as opened:
                 return question(opened, ledger)
-    except FigureUnclear as error:
+    except (FigureUnclear, RowUnclear) as error:
         raise SettingsError(terminal.text(error.key, **error.values)) from error
     except ConditionError as error:
         raise SettingsError(terminal.text("explain.condition", message=error)) from error

@@ -73,3 +73,25 @@ def _add_more(terminal: Terminal, tree: Tree, count: int) -> None:
 
 def _inert(text: str, style: str = "") -> Text:
     return Text(visible(text), style=style)
+
+
+SHOWN_FIGURES = 6
+
+
+def show_moved(terminal: Terminal, document: dict[str, Any]) -> None:
+    """Print which published figures a row moves, by mart."""
+    text = terminal.text
+    change = document["change"]
+    key = "reverse.cells" if change["cells"] else "reverse.withheld"
+    cells = ", ".join(f"{name} = {value}" for name, value in change["cells"].items())
+    title = text(key, file=change["file"], row=change["row_number"], source=change["source"], cells=cells, count=document["figure_count"])
+    tree = Tree(_inert(title, "bold"))
+    tree.add(_inert(text("explain.release", **document["release"]), "dim"))
+    for mart, figures in document["marts"].items():
+        branch = tree.add(_inert(text("reverse.mart", mart=mart, count=len(figures))))
+        for figure in figures[:SHOWN_FIGURES]:
+            place = ", ".join(str(value) for value in figure["key"].values())
+            words = text(f"reverse.{figure['kind']}", before=figure["before"], after=figure["after"])
+            branch.add(_inert(f"{figure['column']} [{place}]  {words}"))
+        _add_more(terminal, branch, len(figures) - SHOWN_FIGURES)
+    terminal.out.print(tree, soft_wrap=True)
