@@ -30,7 +30,8 @@ class Model:
 
     `parents` are `schema.name`; `types` are the columns of an enforced contract, in order, empty without one. `columns` are those its YAML
     describes, `outputs` those of the table that it made. `key` is what the model's `unique_combination` test names. A Python model's code
-    is that of the checkout at `path`: nothing kept with a release is executed but SQL.
+    is that of the checkout at `path`: nothing kept with a release is executed but SQL. `lineage` and `surrogates` are the YAML's `meta`:
+    what a Python model's rows are made of, and columns that only number the rows.
     """
 
     name: str
@@ -46,6 +47,7 @@ class Model:
     description: str
     config: dict[str, Any]
     lineage: list[dict[str, Any]]
+    surrogates: tuple[str, ...] = ()
 
     @property
     def place(self) -> str:
@@ -94,7 +96,7 @@ class ModelGraph:
 
     @classmethod
     def from_json(cls, text: str) -> ModelGraph:
-        lists = ("parents", "outputs", "key")
+        lists = ("parents", "outputs", "key", "surrogates")
         models = [Model(**(item | {name: tuple(item[name]) for name in lists})) for item in json.loads(text)]
         return cls({model.place: model for model in models})
 
@@ -171,6 +173,7 @@ def _read_model(node: dict[str, Any], nodes: dict[str, Any], key: tuple[str, ...
         description=node["description"],
         config=config,
         lineage=meta.get("lineage", []),
+        surrogates=tuple(meta.get("surrogates", ())),
     )
 
 

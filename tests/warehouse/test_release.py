@@ -44,6 +44,8 @@ def keep_build(warehouse: Warehouse, kept: Path) -> Path:
     manifest = read_manifest(current_release(warehouse.settings) or Path())
     kept.mkdir()
     shutil.move(folder / "warehouse.duckdb", kept / "warehouse.duckdb")
+    (kept / "target").mkdir()
+    shutil.move(folder / "target" / "manifest.json", kept / "target" / "manifest.json")
     results = json.loads((folder / "target" / "run_results.json").read_text(encoding="utf-8"))["results"]
     facts = {
         "rule_date": manifest["rule_date"],

@@ -147,7 +147,8 @@ _RULES: list[tuple[tuple[type[exp.Expr], ...], Callable[[exp.Expr], Attribution]
 
 @dataclass(frozen=True)
 class Summand:
-    """What a group's rows give to a value. kind: `sum`, `mean`, `count`, `distinct`, `percentile`, `extreme`, `spread`, `part` (no number)."""
+    """What a group's rows give to a value. kind: `sum`, `mean`, `count`, `distinct`, `percentile`, `extreme`, `spread`, `alike` (a key of the
+    group, and its being there: every row gives it as much as the next), `part` (no number tells)."""
 
     kind: str
     value: str  # SQL of the row's own value
@@ -158,10 +159,12 @@ class Summand:
 
 
 def summarise(node: exp.Expr, existence: Key) -> Summand:
-    """How rows of a group make up an aggregated value; a key of the group is a `part`."""
+    """How rows of a group make up a value."""
     found = _carrier(node)
     everything = columns_of(node)
-    if found is None or isinstance(node, exp.Column):
+    if not aggregates(node):
+        return Summand("alike", "1.0", attribute(node))
+    if found is None:
         weights = {key: UNKNOWN for key in sorted(everything)} or ({existence: UNKNOWN} if aggregates(node) else {})
         return Summand("part", "null", Attribution(weights))
     made = _summarise_aggregate(found, existence)

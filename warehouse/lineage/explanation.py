@@ -9,19 +9,23 @@ from dataclasses import dataclass
 from typing import Any
 
 import duckdb
+import yaml
+from sqlglot import exp
 
 from ingest.contract import read_contracts
 from warehouse.ledger import Ledger
 from warehouse.lineage.condition import read_condition
 from warehouse.lineage.opened import Opened
 from warehouse.lineage.plan import Plan, plan_figure
-from warehouse.lineage.steps import EXISTENCE
+from warehouse.lineage.steps import DIALECT, EXISTENCE
 from warehouse.lineage.trace import CARRIES, Tracer, literal, quote, table_of
 from warehouse.replay import Model
+from warehouse.settings import ROOT
 
+_METHODS = ROOT / "dashboards" / "reports" / "methods.yaml"
 MOST_ROWS = 2000  # of one source in a document; the counts and sums are over all
 SHARE_TOLERANCE = 1e-9
-_SECTION = re.compile(r"methods\.md ((?:M\d+(?:, )?)+)")
+_SECTION = re.compile(r"methods\.md (M\d+(?:[、, ]+M\d+)*)")
 _HIDDEN = {"_delivery_id", "_row_number", "_source_file", "_received_at", "_sequence", "_extra"}
 
 
@@ -74,7 +78,7 @@ def explain(opened: Opened, ledger: Ledger, mart: str, where: str, column: str) 
         "column": column,
         "value": row[column],
         "rule": bilingual(model.columns.get(column, column)),
-        "method": bilingual(model.description) | {"section": _section(model)},
+        "method": bilingual(model.description) | _section(model),
         "steps": _describe_steps(opened, plan, steps),
         "is_additive": split.is_additive,
         "sources": _describe_sources(opened, ledger, plan, split),
@@ -125,14 +129,18 @@ def _check_reproduced(opened: Opened, model: Model, start: str, key: dict[str, A
         raise FigureNotReproduced(f"{model.name}.{column}: {value} ≠ {found[0][0] if found else None}")
 
 
-def _section(model: Model) -> str:
+def _section(model: Model) -> dict[str, Any]:
+    """The sections of the methods that a mart's description names, with what each says in two sentences."""
     found = _SECTION.search(model.description)
-    return found[1].rstrip(", ") if found else ""
+    codes = re.findall(r"M\d+", found[1]) if found else []
+    methods = yaml.load(_METHODS.read_bytes(), Loader=yaml.CSafeLoader)
+    return {"section": ", ".join(codes), "texts": [item for item in methods if item["code"] in codes]}
 
 
 def _describe_steps(opened: Opened, plan: Plan, walked: list[str]) -> list[dict[str, Any]]:
     """The models on the way, the figure's own first, each with its compiled SQL and how many of its rows the figure rests on."""
     counts: dict[str, int] = dict(opened.con.execute("select step, count(distinct id) from selected group by step").fetchall())
+    carried = opened.con.execute(f"select distinct step, col from selected where role = {CARRIES} order by all").fetchall()
     described = []
     for place in reversed(list(opened.graph.models)):
         model = opened.graph.models[place]
@@ -145,12 +153,26 @@ def _describe_steps(opened: Opened, plan: Plan, walked: list[str]) -> list[dict[
                     "description": bilingual(model.description),
                     "language": model.language,
                     "row_count": counts.get(final, 0),
+                    "expressions": _expressions(plan, place, carried),
                     "reads": [parent.split(".", 1)[1] for parent in model.parents],
                     "sql": model.code if model.language == "sql" else "",
                     "path": model.path,
                 }
             )
     return described
+
+
+def _expressions(plan: Plan, place: str, carried: list[tuple[str, str]]) -> list[dict[str, str]]:
+    """How a model makes the columns that carry the figure, where it does more than pass them on."""
+    found = []
+    for step, column in carried:
+        planned = plan.steps.get(step)
+        if planned is None or column == EXISTENCE or step.split("/")[0].split("#")[0] != place or planned.step.query is None:
+            continue
+        node = planned.step.columns[column]
+        if not isinstance(node, exp.Column):
+            found.append({"column": column, "sql": node.sql(DIALECT, pretty=True)})
+    return found
 
 
 @dataclass(frozen=True)

@@ -31,7 +31,13 @@ def list_moved(opened: Opened, file: str, row_number: int, cells: dict[str, str]
         marts.setdefault(figure.mart, []).append(entry)
     return {
         "release": {name: opened.manifest[name] for name in ("release_id", "as_of", "rule_date", "code_version")},
-        "change": {"source": change.source, "file": file, "sequence": change.sequence, "row_number": row_number, "cells": dict(change.cells)},
+        "change": {
+            "source": change.source,
+            "file": file,
+            "sequence": change.sequence,
+            "row_number": row_number,
+            "cells": dict(change.cells),
+        },
         "figure_count": len(figures),
         "marts": marts,
     }

@@ -38,7 +38,6 @@ class Opened:
     graph: ModelGraph
     steps: Steps
     leaves: dict[str, str]
-    scratch: Path
 
 
 def find_release(settings: Settings, release_id: str | None) -> Path:
@@ -73,17 +72,26 @@ def open_release(settings: Settings, ledger: Ledger, release_id: str | None = No
     scratch = Path(mkdtemp(prefix="trace-", dir=work))
     try:
         with duckdb.connect(str(scratch / "rows.duckdb"), config={"threads": settings.threads}) as con:
-            con.execute(f"attach {literal(str(folder / FILE))} as kept (read_only)")
-            found = con.execute("select graph from kept.models").fetchone()
-            if found is None:
-                raise ReplayError(f"{folder.name}: {FILE}")
-            graph = ModelGraph.from_json(found[0])
-            leaves = _lists(con) | _landing(settings, ledger, manifest)
-            columns = {place: _columns(con, table) for place, table in leaves.items()}
-            steps = read_steps(list(graph.models.values()), columns)
-            yield Opened(folder.name, folder, manifest, con, graph, steps, leaves, scratch)
+            yield read_kept(con, folder, manifest, _landing(settings, ledger, manifest))
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
+
+
+def read_kept(con: duckdb.DuckDBPyConnection, folder: Path, manifest: dict[str, Any], landing: dict[str, str]) -> Opened:
+    """A release's models and lists from its folder, its rows from `landing` (`landing.<source>` -> SQL table).
+
+    Raises:
+        ReplayError: the kept models cannot be read.
+    """
+    con.execute(f"attach {literal(str(folder / FILE))} as kept (read_only)")
+    found = con.execute("select graph from kept.models").fetchone()
+    if found is None:
+        raise ReplayError(f"{folder.name}: {FILE}")
+    graph = ModelGraph.from_json(found[0])
+    leaves = _lists(con) | landing
+    columns = {place: _columns(con, table) for place, table in leaves.items()}
+    steps = read_steps(list(graph.models.values()), columns)
+    return Opened(folder.name, folder, manifest, con, graph, steps, leaves)
 
 
 def _lists(con: duckdb.DuckDBPyConnection) -> dict[str, str]:

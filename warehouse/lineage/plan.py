@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from sqlglot import exp
 
-from warehouse.lineage.attribution import UNKNOWN, WHOLE, Attribution, Summand, attribute, columns_of, summarise
+from warehouse.lineage.attribution import WHOLE, Attribution, Summand, attribute, columns_of, summarise
 from warehouse.lineage.steps import EXISTENCE, Key, Step, Steps
 
 
@@ -87,11 +87,12 @@ def plan_step(step: Step, columns: set[str], steps: Steps) -> StepPlan:
 
 def _plan_part(step: Step, name: str, first: Key | None) -> Part:
     if name == EXISTENCE:
-        # Of a group, being there is decided by its members, each of which is enough; of a row, by the row it starts from.
-        weight = UNKNOWN if step.kind == "groups" else WHOLE
-        attribution = Attribution({first: weight} if first else {})
-        return Part(attribution.weights, set(), Summand("part", "null", attribution) if step.kind == "groups" else None)
+        # A group is there by its members, each as much as the next; a row by the row that it starts from.
+        attribution = Attribution({first: WHOLE} if first else {})
+        return Part(attribution.weights, set(), Summand("alike", "1.0", attribution) if step.kind == "groups" else None)
     node = step.columns[name]
+    if name in step.surrogates:
+        return Part({}, set())
     windows = list(node.find_all(exp.Window))
     if step.kind == "groups":
         summand = summarise(node, first or ("", EXISTENCE))

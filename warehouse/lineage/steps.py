@@ -38,6 +38,7 @@ class Step:
 
     kind: `rows` (a row per joined row), `groups` (a row per group), `union`, `python`.
     columns: output column -> its expression over the inputs.
+    surrogates: columns that only number the rows, so that no figure rests on how they came about.
     """
 
     key: str
@@ -46,6 +47,7 @@ class Step:
     columns: dict[str, exp.Expr]
     query: exp.Select | None = None
     declared: list[dict[str, object]] = field(default_factory=list)
+    surrogates: frozenset[str] = frozenset()
 
     def input(self, alias: str) -> Input:
         return next(item for item in self.inputs if item.alias == alias)
@@ -114,6 +116,7 @@ class _Reader:
         return LineageError(f"{self.model.name}: 无法读出来源 / lineage not known: {node.sql(DIALECT)[:120]}")
 
     def _add(self, step: Step) -> str:
+        step.surrogates = frozenset(self.model.surrogates)
         self.steps.by_key[step.key] = step
         return step.key
 

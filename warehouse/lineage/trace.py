@@ -325,6 +325,7 @@ def _share_members(name: str, part: Part) -> str:
         "sum": "v / nullif(sum(v) over (partition by id), 0)",
         "mean": "v / nullif(sum(v) over (partition by id), 0)",
         "count": "1.0 / count(*) over (partition by id)",
+        "alike": "1.0 / count(*) over (partition by id)",
         "distinct": "1.0 / count(*) over (partition by id, v) / count(distinct v) over (partition by id)",
         "extreme": "1.0 / count(*) over (partition by id)",
         "spread": "d / nullif(sum(d) over (partition by id), 0)",

@@ -11,24 +11,25 @@ from warehouse.terminal import Terminal, visible
 
 SHOWN_ROWS = 8
 SHOWN_LIST_ROWS = 4
-SHOWN_SQL_LINES = 24
+SHOWN_EXPRESSIONS = 4
 
 
 def show_explanation(terminal: Terminal, document: dict[str, Any]) -> None:
     """Print the tree; texts from files are shown as text, never as markup."""
     text, lang = terminal.text, terminal.lang
-    title = text("explain.figure", mart=document["mart"], column=document["column"], value=document["value"])
+    title = f"{document['mart']}.{document['column']} = {document['value']}"
     tree = Tree(_inert(title, "bold"))
     tree.add(_inert(", ".join(f"{name} = {value}" for name, value in document["key"].items())))
     tree.add(_inert(text("explain.release", **document["release"]), "dim"))
     tree.add(_inert(f"{text('explain.rule')}: {document['rule'][lang]}"))
     method = tree.add(_inert(f"{text('explain.method')} {document['method']['section']}: {document['method'][lang]}"))
-    if document["steps"] and document["steps"][0]["sql"]:
-        sql = document["steps"][0]["sql"].strip().splitlines()
-        method.add(_inert("\n".join(sql[-SHOWN_SQL_LINES:]), "dim"))
+    for section in document["method"]["texts"]:
+        method.add(_inert(f"{section['code']} {section['title'][lang]}: {section['text'][lang]}", "dim"))
     chain = tree.add(_inert(text("explain.chain")))
     for step in document["steps"]:
-        chain.add(_inert(text("explain.model_rows", model=step["model"], count=step["row_count"])))
+        branch = chain.add(_inert(text("explain.model_rows", model=step["model"], count=step["row_count"])))
+        for made in step["expressions"][:SHOWN_EXPRESSIONS]:
+            branch.add(_inert(f"{made['column']} = {' '.join(made['sql'].split())}", "dim"))
     sources = tree.add(_inert(text("explain.sources")))
     if not document["is_additive"]:
         sources.add(_inert(text("explain.not_additive"), "yellow"))
