@@ -1,6 +1,6 @@
 # Thin names for commands. `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help run test check format up down clean install install-superset install-system pins benchmark golden
+.PHONY: help run test soak check format up down clean install install-superset install-system pins benchmark golden
 
 BIN := .venv/bin
 PYTHON ?= python3.11
@@ -20,6 +20,9 @@ down: ## 停止它们 / stop them
 
 test: install install-superset install-system ## 安装所需并运行全部测试 / set everything up and run all tests
 	@$(BIN)/python -m pytest -n 2 --dist loadgroup
+
+soak: install ## 长时间的可靠性测试，数字见 docs/reliability.md / the long reliability tests; their figures stand in docs/reliability.md
+	@$(BIN)/python -m pytest -m soak
 
 check: install ## 格式、类型、SQL、生成文件与家规 / format, lint, types, SQL lint, generated files, house tests
 	@$(BIN)/ruff format --check .

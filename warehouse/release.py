@@ -23,8 +23,12 @@ from expectations.gate import Gatekeeper, GateResult
 from ingest.contract import read_contracts
 from ingest.delivery import sync_folder
 from ingest.reference import ReferenceLists
-from warehouse.audience import read_audiences, write_audience_file
+from warehouse.audience import read_policy
+from warehouse.audience_files import SUMMARY, add_summary, describe_audience_file, write_audience_files
+from warehouse.borrower_changes import TABLE as CHANGES
+from warehouse.borrower_changes import compare_borrowers
 from warehouse.build import PROJECT, PUBLIC_TOTALS, Build, BuildRefused, build
+from warehouse.content import mart_hashes
 from warehouse.facts import own_tables, used_waivers
 from warehouse.ledger import Ledger
 from warehouse.lineage.kept import keep_lineage
@@ -63,28 +67,6 @@ def code_version() -> str:
                 digest.update(str(path.relative_to(ROOT)).encode() + b"\0" + path.read_bytes())
     digest.update((PROJECT / "dbt_project.yml").read_bytes())
     return f"0.1.0+{digest.hexdigest()[:12]}"
-
-
-def content_hash(con: duckdb.DuckDBPyConnection, table: str) -> tuple[int, str]:
-    """Row count and order-independent hash of a table's content: the sum of each row's md5, in two halves, over its canonical JSON."""
-    query = (
-        f"select count(*), coalesce(sum(('0x' || h[1:15])::bigint::hugeint), 0), coalesce(sum(('0x' || h[16:30])::bigint::hugeint), 0) "
-        f"from (select md5(cast(to_json(t) as varchar)) as h from {table} t)"
-    )
-    count, low, high = con.execute(query).fetchone() or (0, 0, 0)
-    return int(count), hashlib.sha256(f"{count}:{low}:{high}".encode()).hexdigest()
-
-
-def mart_hashes(warehouse: Path) -> dict[str, dict[str, Any]]:
-    """Row count and content hash of every dbt mart of a DuckDB file."""
-    hashes = {}
-    with duckdb.connect(str(warehouse), read_only=True) as con:
-        names = con.execute("select table_name from information_schema.tables where table_schema = 'marts' order by 1").fetchall()
-        for (name,) in names:
-            if not name.startswith("release__"):
-                count, digest = content_hash(con, f'marts."{name}"')
-                hashes[name] = {"row_count": count, "content_hash": digest}
-    return hashes
 
 
 def current_release(settings: Settings) -> Path | None:
@@ -247,7 +229,7 @@ def _publish(
         "marts": marts,
         "gates": gates,
         "waivers": used_waivers(ledger, made.as_of),
-        "audiences": [audience.name for audience in read_audiences()],
+        "audiences": [],
         "deliveries": inputs,
     }
     folder = settings.releases / release_id
@@ -257,13 +239,14 @@ def _publish(
     manifest["public_totals"] = write_public_totals(made.warehouse, temporary / PUBLIC_TOTALS)
     manifest["lineage"] = keep_lineage(made.warehouse.parent, temporary)
     tables = own_tables(settings, ledger, manifest, made.as_of)
-    for audience in read_audiences():
-        target = temporary / audience.file_name
-        write_audience_file(audience, made.warehouse, tables, target)
-        target.chmod(0o444)
-        _sync_file(target)
-    (temporary / MANIFEST).write_text(json.dumps(manifest, ensure_ascii=False, indent=1, default=str), encoding="utf-8")
-    _sync_file(temporary / MANIFEST)
+    tables[CHANGES] = compare_borrowers(made.warehouse, parent / "ministry.duckdb" if parent else None)
+    audiences = write_audience_files(read_policy(), made.warehouse, tables, made.rule_date, temporary)
+    add_summary(audiences, own_tables(settings, ledger, manifest, made.as_of)[SUMMARY], temporary)
+    for audience in audiences:
+        (temporary / audience.file_name).chmod(0o444)
+        _sync_file(temporary / audience.file_name)
+        manifest["audiences"].append(describe_audience_file(audience, temporary))
+    _write_manifest(temporary, manifest)
     if folder.exists():
         shutil.rmtree(folder)  # left by a run that was killed before the ledger listed it
     temporary.rename(folder)
@@ -271,6 +254,13 @@ def _publish(
     _list(ledger, folder)
     point_to(settings, release_id)
     return manifest
+
+
+def _write_manifest(folder: Path, manifest: dict[str, Any]) -> None:
+    path = folder / MANIFEST
+    path.write_text(json.dumps(manifest, ensure_ascii=False, indent=1, default=str), encoding="utf-8")
+    path.chmod(0o444)
+    _sync_file(path)
 
 
 def write_public_totals(warehouse: Path, target: Path) -> dict[str, Any]:

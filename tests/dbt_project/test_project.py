@@ -43,8 +43,9 @@ def test_empty_landing_gives_empty_marts_in_the_agreed_schemas(empty_build) -> N
         rows = {mart: connection.execute(f"select count(*) from marts.{mart}").fetchone()[0] for mart in marts}
     assert schemas == {"landing", "reference", "staging", "intermediate", "marts"}
     assert len(rows) >= 18
-    # What is wanted is known before anything is delivered: these two have a row per line of a reference list.
-    assert {mart for mart, count in rows.items() if count} == {"policy__target_forecasts", "policy__standard_priorities"}
+    # What is wanted and what is ruled is known before anything is delivered: these have a row per line of a reference list.
+    listed = {"policy__target_forecasts", "policy__standard_priorities", "ets__benchmarks_by_year", "ets__rules_by_year"}
+    assert {mart for mart, count in rows.items() if count} == listed
 
 
 def test_every_staging_and_mart_column_takes_both_languages_from_the_dictionary(manifest: dict) -> None:

@@ -13,7 +13,7 @@ import duckdb
 import pytest
 
 from ingest.contract import read_contracts
-from warehouse.release import mart_hashes
+from warehouse.content import mart_hashes
 
 ROOT = Path(__file__).resolve().parents[2]
 Run = Callable[..., subprocess.CompletedProcess[str]]

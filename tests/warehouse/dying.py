@@ -19,6 +19,8 @@ from typing import Any
 
 import expectations.examiner  # noqa: F401  loaded here, once for all children
 import ingest.delivery
+import warehouse.audience
+import warehouse.audience_files
 import warehouse.intake
 import warehouse.release
 from expectations.gate import Gatekeeper, GateResult
@@ -90,21 +92,17 @@ class Repeater(Gatekeeper):
         return [GateResult("marts.footprint", True, 1, 1, (), 0.0)]
 
 
-class DeadlyTables(dict[str, str]):
-    """The tables a release adds come after its marts: looking at them is death in the middle of an open DuckDB file."""
-
-    items = die  # type: ignore[assignment]
-
-
 RELEASE_STEPS: dict[str, Callable[[], None]] = {
     "before dbt": lambda: die_before(warehouse.release, "build"),
     "after dbt": lambda: die_after(warehouse.release, "build"),
     "gates passed": lambda: die_before(warehouse.release, "_publish"),
-    "folder begun": lambda: die_before(warehouse.release, "write_audience_file"),
-    "inside the audience file": lambda: setattr(warehouse.release, "own_tables", lambda *_: DeadlyTables()),
-    "audience file written": lambda: die_after(warehouse.release, "write_audience_file"),
-    "manifest not written": lambda: die_after(warehouse.release, "_sync_file", 1),
-    "before the folder's rename": lambda: die_after(warehouse.release, "_sync_file", 2),
+    "folder begun": lambda: die_before(warehouse.release, "write_audience_files"),
+    "inside an audience file": lambda: die_before(warehouse.audience, "select_rows", 5),
+    "first audience file written": lambda: die_after(warehouse.audience_files, "write_audience_file"),
+    "every audience file written": lambda: die_after(warehouse.release, "write_audience_files"),
+    "some summaries written": lambda: die_before(warehouse.release, "add_summary"),
+    "manifest not written": lambda: die_before(warehouse.release, "_write_manifest"),
+    "before the folder's rename": lambda: die_before(warehouse.release.Path, "rename"),
     "folder renamed, not listed": lambda: die_before(warehouse.release, "_list"),
     "listed, pointer not switched": lambda: die_before(warehouse.release, "point_to"),
     "pointer made, not switched": lambda: die_before(warehouse.release.Path, "replace"),

@@ -18,7 +18,8 @@ import pytest
 import warehouse.release
 from expectations.gate import Gatekeeper, GateResult
 from warehouse.build import Build, build
-from warehouse.release import ReleaseRefused, current_release, mart_hashes, read_manifest, release, roll_back
+from warehouse.content import mart_hashes
+from warehouse.release import ReleaseRefused, current_release, read_manifest, release, roll_back
 from warehouse.settings import parse_instant
 
 from .conftest import Country, Warehouse, copy_data
@@ -135,6 +136,37 @@ def test_every_published_row_comes_from_a_listed_delivery(after: Warehouse) -> N
     assert accepted == sum(entry["row_count"] for entry in manifest_in_force(after)["deliveries"])
 
 
+def test_release_tells_what_moved_its_borrowers_since_the_one_before(after: Warehouse, published: Published) -> None:
+    """Told again by another query from the two ministry files; the table is outside the hashes, which follow from the inputs alone."""
+    folder = current_release(after.settings) or Path()
+    parent = published.before / "releases" / manifest_in_force(after)["parent_release_id"]
+    of_borrower = "m.bank_id = b.bank_id and m.borrower_id = b.borrower_id"
+    newest = "select * from {0}.marts.finance__borrowers b where as_of = (select max(as_of) from {0}.marts.finance__borrowers m where {1})"
+    with duckdb.connect() as connection:
+        connection.execute(
+            f"attach '{parent / 'ministry.duckdb'}' as old (read_only); attach '{folder / 'ministry.duckdb'}' as new (read_only)"
+        )
+        told = set(connection.execute("select bank_id, borrower_id, condition, is_met from new.marts.release__borrower_changes").fetchall())
+        sides = [
+            {
+                (bank, borrower, condition): met
+                for bank, borrower, condition, met in connection.execute(
+                    f"unpivot (select bank_id, borrower_id, has_good_tier, has_valid_label, is_ets_clear, has_no_ccer_finding,"
+                    f" has_no_lagging_eia, true as is_borrower from ({newest.format(side, of_borrower)})) on columns(* exclude (bank_id, borrower_id))"
+                ).fetchall()
+            }
+            for side in ("old", "new")
+        ]
+        first = connection.execute("select count(*) from old.marts.release__borrower_changes").fetchone()
+    old, new = sides
+    expected = {(*key, met) for key, met in new.items() if key in old and old[key] != met}
+    expected |= {(*key, key in new) for key in old.keys() ^ new.keys() if key[2] == "is_borrower"}
+    assert told == expected
+    assert told, "the second stage moves some borrowers"
+    assert first == (0,)
+    assert "release__borrower_changes" not in manifest_in_force(after)["marts"]
+
+
 def test_release_file_cannot_be_written_by_readers(after: Warehouse) -> None:
     folder = current_release(after.settings) or Path()
     assert (folder / "ministry.duckdb").stat().st_mode & 0o222 == 0
@@ -145,7 +177,7 @@ def test_public_file_stands_beside_and_what_was_public_is_kept(after: Warehouse,
     folder = current_release(after.settings) or Path()
     manifest = read_manifest(folder)
     parent = published.before / "releases" / manifest["parent_release_id"]
-    assert {"ministry", "public"} <= set(manifest["audiences"])
+    assert {"ministry", "public"} <= {audience["name"] for audience in manifest["audiences"]}
     with duckdb.connect(str(folder / "public.duckdb"), read_only=True) as connection:
         (withheld,) = connection.execute("select count(suppression_reason) from marts.footprint__sectors_by_year_public").fetchone() or (0,)
         assert connection.execute("select count(*) from duckdb_tables() where table_name = 'footprint__products'").fetchone() == (0,)

@@ -16,7 +16,7 @@ import duckdb
 import pytest
 
 from ingest.contract import read_contracts
-from warehouse.release import mart_hashes
+from warehouse.content import mart_hashes
 
 from .conftest import Country
 

@@ -19,7 +19,8 @@ final as (
         issuances.issued_t_co2e,
         projects.registered_on,
         issuances.monitoring_start,
-        issuances.monitoring_end
+        issuances.monitoring_end,
+        issuances.issued_on
     from issuances
     left join projects
         on issuances.project_id = projects.project_id

@@ -5,8 +5,8 @@ facility_years as (
     select * from {{ ref('int_ets__facility_years_resolved') }}
 ),
 
-ets_benchmark as (
-    select * from {{ ref('ets_benchmark') }}
+benchmarks as (
+    select * from {{ ref('int_ets__benchmarks_based') }}
 ),
 
 ets_rule as (
@@ -23,18 +23,22 @@ sector_years as (
         cast(sum(facility_years.allocated_t_co2e) as decimal(28, 8)) as allocated_t_co2e,
         -- One facility without a benchmark leaves the whole unknown: a part would read as the whole.
         case
-            when count(*) = count(facility_years.facility_output_quantity * ets_benchmark.t_co2e_per_unit)
+            when count(*) = count(facility_years.facility_output_quantity * benchmarks.benchmark_t_co2e_per_unit)
                 then cast(
-                        {{ ordered_sum('facility_years.facility_output_quantity * ets_benchmark.t_co2e_per_unit') }} as decimal(38, 12)
+                        {{ ordered_sum('facility_years.facility_output_quantity * benchmarks.benchmark_t_co2e_per_unit') }}
+                        as decimal(38, 12)
                     )
         end as benchmark_allocation_t_co2e,
-        max(case when ets_benchmark.status = 'draft' then 1 else 0 end) = 1 as has_draft_benchmark
+        -- One draft makes the sum a draft: `draft` sorts before `final`.
+        min(benchmarks.benchmark_status) as benchmark_status,
+        min(case when benchmarks.output_basis <> 'heat_supplied' then benchmarks.output_basis end) as first_basis,
+        max(case when benchmarks.output_basis <> 'heat_supplied' then benchmarks.output_basis end) as last_basis
     from facility_years
-    left join ets_benchmark
+    left join benchmarks
         on
-            facility_years.market = ets_benchmark.market
-            and facility_years.benchmark_category = ets_benchmark.benchmark_category
-            and facility_years.compliance_year = ets_benchmark.compliance_year
+            facility_years.market = benchmarks.market
+            and facility_years.benchmark_category = benchmarks.benchmark_category
+            and facility_years.compliance_year = benchmarks.compliance_year
     group by
         facility_years.market,
         facility_years.enterprise_id,
@@ -76,7 +80,9 @@ final as (
         obligated.verified_t_co2e,
         obligated.allocated_t_co2e,
         obligated.benchmark_allocation_t_co2e,
-        obligated.has_draft_benchmark,
+        obligated.benchmark_status,
+        obligated.first_basis,
+        obligated.last_basis,
         obligated.obligation_t_co2e,
         obligated.obligation_t_co2e * obligated.ccer_offset_share as offset_cap_t_co2e,
         obligated.deadline_on

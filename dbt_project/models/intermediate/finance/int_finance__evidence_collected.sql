@@ -42,17 +42,29 @@ borrower_days as (
     from borrowers
 ),
 
-enterprise_years as (
+ranked_disclosures as (
     select
         disclosures.enterprise_id,
         disclosures.reporting_year,
-        min(tiers.tier) as best_tier
+        disclosures.disclosure_id,
+        tiers.tier,
+        row_number() over (
+            partition by disclosures.enterprise_id, disclosures.reporting_year
+            order by coalesce(tiers.tier, 99) asc, disclosures.disclosure_id asc
+        ) as tier_rank
     from disclosures
     left join tiers
         on disclosures.disclosure_id = tiers.disclosure_id
-    group by
-        disclosures.enterprise_id,
-        disclosures.reporting_year
+),
+
+enterprise_years as (
+    select
+        ranked_disclosures.enterprise_id,
+        ranked_disclosures.reporting_year,
+        ranked_disclosures.tier as best_tier,
+        ranked_disclosures.disclosure_id as tier_disclosure_id
+    from ranked_disclosures
+    where ranked_disclosures.tier_rank = 1
 ),
 
 ranked_years as (
@@ -60,6 +72,7 @@ ranked_years as (
         borrower_days.borrower_id,
         borrower_days.as_of,
         enterprise_years.best_tier,
+        enterprise_years.tier_disclosure_id,
         row_number() over (
             partition by borrower_days.borrower_id, borrower_days.as_of
             order by enterprise_years.reporting_year desc
@@ -75,6 +88,7 @@ ranked_states as (
     select
         borrower_days.borrower_id,
         borrower_days.as_of,
+        certificates.certificate_no,
         certificates.state,
         certificates.issued_on,
         certificates.expires_on,
@@ -94,33 +108,46 @@ ranked_states as (
 ),
 
 labelled_days as (
-    select distinct
+    select
         ranked_states.borrower_id,
-        ranked_states.as_of
+        ranked_states.as_of,
+        min(ranked_states.certificate_no) as label_certificate_no
     from ranked_states
     where
         ranked_states.recency_rank = 1
         and ranked_states.state = 'valid'
         and ranked_states.as_of between ranked_states.issued_on and ranked_states.expires_on
+    group by
+        ranked_states.borrower_id,
+        ranked_states.as_of
 ),
 
 outstanding_years as (
-    select distinct
+    select
         positions.enterprise_id,
-        positions.compliance_year
+        positions.compliance_year,
+        sum(positions.outstanding_t_co2e) as ets_outstanding_t_co2e
     from positions
     where positions.position_status = 'outstanding'
+    group by
+        positions.enterprise_id,
+        positions.compliance_year
 ),
 
 found_enterprises as (
-    select distinct findings.enterprise_id
+    select
+        findings.enterprise_id,
+        count(*) as ccer_finding_count,
+        min(concat(findings.rule_code, ' ', findings.subject_id)) as ccer_finding
     from findings
+    group by findings.enterprise_id
 ),
 
 lagging_days as (
-    select distinct
+    select
         borrower_days.borrower_id,
-        borrower_days.as_of
+        borrower_days.as_of,
+        min(assessments.eia_id) as lagging_eia_id
     from borrower_days
     inner join assessments
         on
@@ -128,6 +155,9 @@ lagging_days as (
             and assessments.verdict = 'lagging'
             and borrower_days.as_of >= assessments.approved_on
             and assessments.approved_on > borrower_days.as_of - interval '{{ var("eia_lookback_years") }}' year
+    group by
+        borrower_days.borrower_id,
+        borrower_days.as_of
 ),
 
 final as (
@@ -136,6 +166,12 @@ final as (
         borrower_days.as_of,
         borrower_days.loan_year,
         ranked_years.best_tier,
+        case when ranked_years.best_tier is not null then ranked_years.tier_disclosure_id end as tier_disclosure_id,
+        labelled_days.label_certificate_no,
+        found_enterprises.ccer_finding,
+        lagging_days.lagging_eia_id,
+        coalesce(outstanding_years.ets_outstanding_t_co2e, 0) as ets_outstanding_t_co2e,
+        coalesce(found_enterprises.ccer_finding_count, 0) as ccer_finding_count,
         coalesce(ranked_years.best_tier <= {{ var('good_tier_limit') }}, false) as has_good_tier,
         labelled_days.borrower_id is not null as has_valid_label,
         outstanding_years.enterprise_id is null as is_ets_clear,

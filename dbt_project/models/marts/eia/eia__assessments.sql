@@ -16,6 +16,10 @@ outcomes as (
     select * from {{ ref('int_eia__outcomes_weighted') }}
 ),
 
+pilots as (
+    select * from {{ ref('int_eia__pilots_matched') }}
+),
+
 tier_limits as (
     select * from {{ ref('int_footprint__tier_limits_dated') }}
 ),
@@ -72,8 +76,10 @@ final as (
         placed.enterprise_id,
         placed.product_code,
         placed.province_code,
+        placed.industry_code,
         placed.gwp_set,
         placed.approval_level,
+        pilots.pilot_sector,
         placed.declared_unit,
         case
             when placed.tier is null then 'no_benchmark'
@@ -89,10 +95,13 @@ final as (
         outcomes.ex_post_year,
         outcomes.ex_post_kg_co2e,
         outcomes.ex_post_kg_co2e / nullif(placed.intensity_kg_co2e, 0) - 1 as ex_post_gap_ratio,
+        pilots.eia_id is not null as is_pilot_project,
         placed.approved_on
     from placed
     left join outcomes
         on placed.eia_id = outcomes.eia_id
+    left join pilots
+        on placed.eia_id = pilots.eia_id
 )
 
 select * from final

@@ -21,7 +21,10 @@ obligations as (
         sum(sectors.allocated_t_co2e) as allocated_t_co2e,
         case when count(*) = count(sectors.benchmark_allocation_t_co2e) then sum(sectors.benchmark_allocation_t_co2e) end
             as benchmark_allocation_t_co2e,
-        max(case when sectors.has_draft_benchmark then 1 else 0 end) = 1 as has_draft_benchmark,
+        -- `draft` sorts before `final`.
+        min(sectors.benchmark_status) as benchmark_status,
+        min(sectors.first_basis) as first_basis,
+        max(sectors.last_basis) as last_basis,
         sum(sectors.obligation_t_co2e) as obligation_t_co2e,
         sum(sectors.offset_cap_t_co2e) as offset_cap_t_co2e,
         max(sectors.deadline_on) as deadline_on
@@ -54,7 +57,9 @@ positions as (
         obligations.verified_t_co2e,
         obligations.allocated_t_co2e,
         obligations.benchmark_allocation_t_co2e,
-        obligations.has_draft_benchmark,
+        obligations.benchmark_status,
+        obligations.first_basis,
+        obligations.last_basis,
         obligations.obligation_t_co2e,
         obligations.offset_cap_t_co2e,
         coalesce(surrenders.surrendered_allowance_t_co2e, 0) as surrendered_allowance_t_co2e,
@@ -112,6 +117,8 @@ final as (
             when {{ as_of_day() }} < balanced.deadline_on then 'not_due'
             else 'outstanding'
         end as position_status,
+        balanced.benchmark_status,
+        case when balanced.first_basis <> balanced.last_basis then 'mixed' else balanced.first_basis end as output_basis,
         cast(balanced.verified_t_co2e as decimal(38, 8)) as verified_t_co2e,
         cast(balanced.allocated_t_co2e as decimal(38, 8)) as allocated_t_co2e,
         cast(balanced.benchmark_allocation_t_co2e as decimal(38, 12)) as benchmark_allocation_t_co2e,
@@ -134,7 +141,8 @@ final as (
             ~ ' * cast(balanced.price_cny_per_t as double)') }} as cost_cny,
         {{ as_decimal('case when balanced.shortfall_t_co2e < 0 then -balanced.shortfall_t_co2e else balanced.shortfall_t_co2e * 0 end'
             ~ ' * cast(balanced.price_cny_per_t as double)') }} as surplus_value_cny,
-        balanced.has_draft_benchmark,
+        case when not balanced.is_without_facility_year then coalesce(balanced.benchmark_status = 'draft', false) end
+            as has_draft_benchmark,
         balanced.deadline_on
     from balanced
 )

@@ -1,0 +1,53 @@
+"""Every mart is decided for every kind of audience, in or out, with a reason in both languages; nothing is decided that is not there."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import yaml
+
+from warehouse.audience import Choice, Policy, read_policy
+
+CHINESE = re.compile("[一-鿿]")
+OWN_TABLES = {"release__summary", "release__sources", "release__waivers", "release__borrower_changes"}
+
+
+def find_undecided(policy: Policy, marts: set[str]) -> list[str]:
+    """Marts that no choice was made for, and choices for marts that there are not."""
+    kinds = [kind.name for kind in policy.kinds.values() if not kind.takes_all]
+    open_ones = [f"{mart}: undecided for {kind}" for mart in sorted(marts) for kind in kinds if policy.choice(kind, mart) is None]
+    return open_ones + [f"{mart}: no such mart" for mart in sorted(set(policy.marts) - marts)]
+
+
+def reason_fault(reason: dict[str, str]) -> bool:
+    return not CHINESE.search(reason["zh"]) or bool(CHINESE.search(reason["en"])) or len(reason["en"].split()) < 3
+
+
+def test_finders_find_planted_offences() -> None:
+    policy = read_policy()
+    marts = set(policy.marts)
+    assert find_undecided(policy, marts) == []
+    assert find_undecided(policy, marts | {"ets__new"}) == [f"ets__new: undecided for {kind}" for kind in ("public", "bank", "region")]
+    assert find_undecided(policy, marts - {"ets__prices_by_day"}) == ["ets__prices_by_day: no such mart"]
+    assert reason_fault({"zh": "because", "en": "because of this"}) and reason_fault({"zh": "因为", "en": "因为 of this"})
+    assert not reason_fault({"zh": "因为", "en": "because of this"})
+
+
+def test_every_mart_is_decided_for_every_audience(root: Path) -> None:
+    files = (root / "dbt_project/models/marts").rglob("_*.yml")
+    models = [model["name"] for path in files for model in yaml.safe_load(path.read_text(encoding="utf-8")).get("models", [])]
+    assert len(models) >= 19
+    assert find_undecided(read_policy(), set(models) | OWN_TABLES) == []
+
+
+def test_every_choice_says_why_in_both_languages() -> None:
+    policy = read_policy()
+    choices: dict[tuple[str, str], Choice] = {
+        (mart, kind): choice for mart, found in policy.marts.items() for kind, choice in found.items()
+    }
+    assert len(choices) >= 66
+    assert not [place for place, choice in choices.items() if reason_fault(choice.reason)]
+    assert not [kind.name for kind in policy.kinds.values() if reason_fault(kind.reason)]
+    assert [kind.name for kind in policy.kinds.values() if kind.takes_all] == ["ministry"]
+    assert not [place for place, choice in choices.items() if not choice.included and (choice.where or choice.replace)]

@@ -1,0 +1,80 @@
+"""The files of a release, one per audience: written from the build, described in the manifest."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from warehouse.audience import Audience, Policy, expand_audiences, hold_codes, quoted, write_audience_file
+from warehouse.content import table_hashes
+
+SUMMARY = "release__summary"
+_CHUNK = 1 << 20
+
+
+def file_hash(path: Path) -> str:
+    """sha256 of a file's bytes."""
+    digest = hashlib.sha256()
+    with path.open("rb") as stream:
+        while chunk := stream.read(_CHUNK):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+@contextmanager
+def opened_build(build: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A connection in which the build is the catalog in use, read-only, while other files can be written beside it.
+
+    Views of a build name its catalog, which is called after the file.
+    """
+    with duckdb.connect() as con:
+        con.execute(f'attach {quoted(str(build))} as "{build.stem}" (read_only)')
+        con.execute(f'use "{build.stem}"')
+        yield con
+
+
+def write_audience_files(policy: Policy, build: Path, own_tables: dict[str, str], rule_date: str, folder: Path) -> list[Audience]:
+    """Write the file of every audience of a build, all its tables but the summary, which tells of gates still to come."""
+    first = {name: query for name, query in own_tables.items() if name != SUMMARY}
+    with opened_build(build) as con:
+        hold_codes(policy, con)
+        audiences = expand_audiences(policy, con)
+        for audience in audiences:
+            write_audience_file(policy, audience, con, first, rule_date, folder / audience.file_name)
+    return audiences
+
+
+def add_summary(audiences: list[Audience], query: str, folder: Path) -> None:
+    """Put the release's one-row summary into every file: the last thing written, after the gates have spoken."""
+    for audience in audiences:
+        with duckdb.connect(str(folder / audience.file_name)) as con:
+            con.execute(f'create table marts."{SUMMARY}" as {query}')
+            con.execute("checkpoint")
+
+
+def describe_audience_file(audience: Audience, folder: Path) -> dict[str, Any]:
+    """What the manifest says about an audience's file: whose it is, its bytes, and each table's rows and content."""
+    path = folder / audience.file_name
+    return {
+        "name": audience.name,
+        "kind": audience.kind,
+        "member": audience.member,
+        "title": audience.title,
+        "file": audience.file_name,
+        "size": path.stat().st_size,
+        "sha256": file_hash(path),
+        "marts": table_hashes(path),
+    }
+
+
+def listed_audiences(manifest: dict[str, Any]) -> list[dict[str, Any]]:
+    """The audiences of a manifest. Manifests of releases made before audiences were described hold their names only."""
+    return [
+        entry if isinstance(entry, dict) else {"name": entry, "kind": entry, "member": None, "file": f"{entry}.duckdb"}
+        for entry in manifest["audiences"]
+    ]
