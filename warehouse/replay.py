@@ -101,8 +101,8 @@ class ModelGraph:
         return cls({model.place: model for model in models})
 
 
-def read_graph(manifest: Path, warehouse: Path) -> ModelGraph:
-    """The models of a build, from the `manifest.json` that dbt left and the build's DuckDB file, parents first.
+def read_graph(manifest: Path, warehouse: Path | None = None) -> ModelGraph:
+    """The models of a build, parents first, from the `manifest.json` that dbt left; with the build's DuckDB file also what columns each made.
 
     Raises:
         ReplayError: the manifest holds no compiled models.
@@ -110,7 +110,7 @@ def read_graph(manifest: Path, warehouse: Path) -> ModelGraph:
     document = json.loads(manifest.read_text(encoding="utf-8"))
     nodes = document["nodes"] | document["sources"]
     keys = _read_keys(document)
-    outputs = _read_outputs(warehouse)
+    outputs = {} if warehouse is None else _read_outputs(warehouse)
     models = {}
     for unique_id, node in document["nodes"].items():
         if node["resource_type"] == "model":

@@ -66,8 +66,13 @@ def check_counts(data: Path, tanlian: Run) -> None:
         assert {name: told[source][name] for name in counts} == counts, source
         assert told[source]["inbox"] == 0
     with duckdb.connect(str(data / "releases" / "current" / "ministry.duckdb"), read_only=True) as connection:
+        found = connection.execute(
+            "select rule_code, list(subject_id order by subject_id) from marts.ccer__findings group by all"
+        ).fetchall()
         rows = connection.execute("select source, accepted_count, quarantined_count from marts.release__sources").fetchall()
         assert connection.execute("select is_demonstration from marts.release__summary").fetchall() == [(True,)]
+    # Every planted case and no other: the demonstration's registers agree wherever they are not meant to disagree.
+    assert dict(found) == truth["findings"]
     assert {source: (accepted, quarantined) for source, accepted, quarantined in rows} == {
         source: (counts["accepted"], counts["quarantined"]) if (counts := truth["sources"].get(source)) else (0, 0)
         for source in read_contracts()

@@ -13,145 +13,18 @@ from stdnum.cn import uscc
 
 from warehouse.demonstration import World, make_world
 
+from .sound_rows import CLEAN, RULES
+
 ROOT = Path(__file__).parents[2]
 SEEDS = ROOT / "dbt_project" / "seeds" / "reference"
 SHARED = ROOT.parent / "shared"
 FACTS = ROOT / "warehouse" / "demonstration" / "facts"
-SOURCES = ("enterprise", "product_footprint", "footprint_activity", "emission_factor", "market_quote")
-# Every rule class of the five sources: the acceptance table, and the rules that the contracts name beside it.
-RULES = {
-    "enterprise": "required enumeration identifier_check control_character",
-    "product_footprint": "type required enumeration range identifier_check key_conflict stage_sum stage_negative breakdown_incomplete "
-    "period_length period_future total_positive gate_last_stages product_unknown unit_dimension outlier control_character",
-    "footprint_activity": "type required enumeration range key_conflict orphan unit_dimension self_supplier control_character",
-    "emission_factor": "type required enumeration range key_conflict validity_order validity_overlap negative unit_dimension "
-    "published_future control_character",
-    "market_quote": "type required enumeration range key_conflict low_high price_limit turnover_range non_trading_day zero_volume "
-    "control_character",
-}
-GATE_STAGES = "raw_material_kg_co2e is not null and production_kg_co2e is not null"
-LAST_STAGES = "distribution_kg_co2e is null and use_kg_co2e is null and end_of_life_kg_co2e is null"
-# What a clean row must satisfy; `f` are the rows of the source named first.
-CLEAN = {
-    "enterprise: province is in the list": (
-        "enterprise f",
-        "province_code in (select province_code from province where province_code <> '000000')",
-    ),
-    "enterprise: industry is in the list": ("enterprise f", "industry_code in (select industry_code from industry)"),
-    "enterprise: says that it is synthetic": ("enterprise f", "enterprise_name like '示范%（合成）%'"),
-    "footprint: revision from 1, known product": ("product_footprint f join product_catalogue using (product_code)", "revision >= 1"),
-    "footprint: product is in the list": ("product_footprint f", "product_code in (select product_code from product_catalogue)"),
-    "footprint: enterprise is known": ("product_footprint f", "enterprise_id in (select enterprise_id from enterprise)"),
-    "footprint: enumerations": (
-        "product_footprint f",
-        "boundary in ('cradle_to_gate', 'cradle_to_grave') and gwp_set in ('AR4', 'AR5', 'AR6') "
-        "and declared_unit in ('kg', 't', 'kWh', 'MWh', 'GJ', 'm2', 'm3', 'L', 'km', 'piece', 'W', 'kW')",
-    ),
-    "footprint: ranges": (
-        "product_footprint f",
-        "total_kg_co2e > 0 and coalesce(output_quantity, 1) > 0 and coalesce(removals_kg_co2e, 0) >= 0 "
-        "and coalesce(primary_data_share, 0) between 0 and 1 and coalesce(data_quality_rating, 1) between 1 and 5",
-    ),
-    "footprint: breakdown is whole or absent": (
-        "product_footprint f",
-        f"case when boundary = 'cradle_to_gate' then {LAST_STAGES} and (raw_material_kg_co2e is null) = (production_kg_co2e is null) "
-        f"else ({GATE_STAGES} and distribution_kg_co2e is not null and use_kg_co2e is not null and end_of_life_kg_co2e is not null) "
-        f"or ({LAST_STAGES} and raw_material_kg_co2e is null and production_kg_co2e is null) end",
-    ),
-    "footprint: stages sum to the total": (
-        "product_footprint f",
-        "raw_material_kg_co2e is null or abs(raw_material_kg_co2e + production_kg_co2e + coalesce(distribution_kg_co2e, 0) "
-        "+ coalesce(use_kg_co2e, 0) + coalesce(end_of_life_kg_co2e, 0) - total_kg_co2e) <= 0.005 * total_kg_co2e",
-    ),
-    "footprint: stages are not negative": (
-        "product_footprint f",
-        "least(coalesce(raw_material_kg_co2e, 0), coalesce(production_kg_co2e, 0), coalesce(distribution_kg_co2e, 0), "
-        "coalesce(use_kg_co2e, 0)) >= 0",
-    ),
-    "footprint: period is 1 to 731 days and over when submitted": (
-        "product_footprint f",
-        "period_end - period_start + 1 between 1 and 731 "
-        "and period_end <= cast(left(submitted_at, 10) as date) and year(period_end) between 2022 and 2025",
-    ),
-    "footprint: verified by somebody, between period and submission": (
-        "product_footprint f",
-        "(verifier_name is null) = (verified_on is null) "
-        "and (verified_on is null or verified_on between period_end and cast(left(submitted_at, 10) as date))",
-    ),
-    "footprint: unit is of the product's dimension": (
-        "product_footprint f join product_catalogue p using (product_code) join unit declared on declared.unit = f.declared_unit "
-        "join unit listed on listed.unit = p.declared_unit",
-        "declared.dimension = listed.dimension",
-    ),
-    "footprint: no outliers": (
-        "(select total_kg_co2e * l.factor_to_base / d.factor_to_base as total, product_code from product_footprint f "
-        "join product_catalogue p using (product_code) join unit d on d.unit = f.declared_unit join unit l on l.unit = p.declared_unit) f "
-        "join (select median(total_kg_co2e * l.factor_to_base / d.factor_to_base) as middle, product_code from product_footprint f "
-        "join product_catalogue p using (product_code) join unit d on d.unit = f.declared_unit join unit l on l.unit = p.declared_unit "
-        "group by all) m using (product_code)",
-        "total between middle / 20 and middle * 20",
-    ),
-    "line: its disclosure is known": (
-        "footprint_activity f",
-        "(disclosure_id, revision) in (select (disclosure_id, revision) from product_footprint)",
-    ),
-    "line: enumerations and range": (
-        "footprint_activity f",
-        "stage in ('raw_material', 'production', 'distribution', 'use', 'end_of_life') "
-        "and data_source in ('primary', 'secondary') and quantity >= 0",
-    ),
-    "line: unit is of the activity's dimension": (
-        "footprint_activity f left join activity a using (activity_code) left join unit u using (unit)",
-        "a.dimension = u.dimension",
-    ),
-    "line: geography is a province, CN or GLO": (
-        "footprint_activity f",
-        "geography_code in ('CN', 'GLO') "
-        "or geography_code in (select province_code from province where province_code not in ('000000', '990000'))",
-    ),
-    "line: another disclosure of the same GWP set supplies it": (
-        "footprint_activity f",
-        "supplier_disclosure_id is null or (supplier_disclosure_id <> disclosure_id "
-        "and supplier_disclosure_id in (select disclosure_id from product_footprint where boundary = 'cradle_to_gate'))",
-    ),
-    "factor: validity, value, publication": (
-        "emission_factor f",
-        "(valid_to is null or valid_from < valid_to) and kg_co2e_per_unit >= 0 and published_on <= date '2026-05-07' "
-        "and factor_family in ('footprint', 'direct_co2') and coalesce(uncertainty_pct, 0) >= 0 and length(citation) > 0",
-    ),
-    "factor: unit is of the activity's dimension": (
-        "emission_factor f left join activity a using (activity_code) left join unit u using (unit)",
-        "a.dimension = u.dimension",
-    ),
-    "factor: geography is known": (
-        "emission_factor f",
-        "geography_code in ('CN', 'GLO') or geography_code in (select geography_code from grid_region) "
-        "or geography_code in (select province_code from province)",
-    ),
-    "factor: validity does not overlap": (
-        "(select count(*) over (partition by activity_code, geography_code, factor_family, edition) as together "
-        "from (select distinct * from emission_factor)) f",
-        "together = 1",
-    ),
-    "quote: low <= open, close <= high": (
-        "market_quote f",
-        "low_cny_per_t is null or (close_cny_per_t between low_cny_per_t and high_cny_per_t "
-        "and open_cny_per_t between low_cny_per_t and high_cny_per_t)",
-    ),
-    "quote: price limits": (
-        "market_quote f",
-        "abs(close_cny_per_t / previous_close_cny_per_t - 1) <= case trade_method when 'listed' then 0.1 else 0.3 end",
-    ),
-    "quote: turnover fits": (
-        "market_quote f",
-        "volume_t = 0 or case when low_cny_per_t is null then abs(turnover_cny / volume_t / close_cny_per_t - 1) <= 0.005 "
-        "else turnover_cny / volume_t between low_cny_per_t - 1e-9 and high_cny_per_t + 1e-9 end",
-    ),
-    "quote: trading day, no volume without turnover": (
-        "market_quote f",
-        "trade_date in (select trade_date from trading_day) and (volume_t = 0) = (turnover_cny = 0) and volume_t >= 0",
-    ),
-}
+FOOTPRINT_SOURCES = ("enterprise", "product_footprint", "footprint_activity", "emission_factor", "market_quote")
+INSTRUMENT_SOURCES = (
+    *("ets_facility_year", "ets_surrender", "ccer_project", "ccer_issuance", "ccer_cancellation", "green_certificate", "eia_project"),
+    *("loan", "pcf_standard", "label_certificate", "policy_task", "market_trade", "meter_reading"),
+)
+SOURCES = (*FOOTPRINT_SOURCES, *INSTRUMENT_SOURCES)
 
 
 @pytest.fixture(scope="module")
@@ -165,11 +38,25 @@ def truth(world: World) -> dict:
 
 
 def find_type(column: str) -> str:
-    if column in ("revision", "line_no"):
+    if column in ("revision", "line_no", "compliance_year", "task_no"):
         return "integer"
-    if column.endswith("_on") or column in ("period_start", "period_end", "valid_from", "valid_to", "trade_date"):
+    if column.endswith(("_on", "_start", "_end")) or column in ("valid_from", "valid_to", "trade_date", "as_of"):
         return "date"
-    number_ends = ("_kg_co2e", "quantity", "_pct", "_share", "_rating", "_per_t", "_per_unit", "volume_t", "_cny", "factor_to_base")
+    number_ends = (
+        "_kg_co2e",
+        "quantity",
+        "_pct",
+        "_share",
+        "_rating",
+        "_per_t",
+        "_per_unit",
+        "volume_t",
+        "_t_co2e",
+        "_capacity",
+        "_mwh",
+        "_cny",
+        "factor_to_base",
+    )
     return "double" if column.endswith(number_ends) else "varchar"
 
 
@@ -222,6 +109,16 @@ def test_keys_are_unique_except_for_rows_sent_again(clean: duckdb.DuckDBPyConnec
         "footprint_activity": "disclosure_id, revision, line_no",
         "emission_factor": "factor_id, edition",
         "market_quote": "market, instrument, trade_method, trade_date",
+        "market_trade": "market, trade_id",
+        "ets_surrender": "surrender_id",
+        "ccer_issuance": "issuance_id",
+        "ccer_cancellation": "cancellation_id",
+        "green_certificate": "batch_id",
+        "pcf_standard": "standard_code, stage",
+        "label_certificate": "certificate_no, state",
+        "policy_task": "task_no, as_of",
+        "loan": "bank_id, loan_id, as_of",
+        "meter_reading": "meter_id, read_at",
     }
     for source, key in keys.items():
         conflicts = clean.execute(f"select {key} from (select distinct * from {source}) group by {key} having count(*) > 1").fetchall()
@@ -366,7 +263,7 @@ def test_truth_counts_every_row_of_every_file(world: World, truth: dict) -> None
     for source, counts in truth["sources"].items():
         assert counts["quarantined"] == quarantined[source]
         assert counts["received"] == counts["accepted"] + counts["duplicate"] + counts["quarantined"]
-    assert len(list(world.first.glob("inbox/*/*"))) <= 9 and len(list(world.second.glob("inbox/*/*"))) <= 8
+    assert len(list(world.first.glob("inbox/*/*"))) <= 22 and len(list(world.second.glob("inbox/*/*"))) <= 21
 
 
 def test_bad_rows_stay_below_the_tolerated_share(world: World, truth: dict) -> None:
@@ -448,9 +345,9 @@ def test_lines_set_the_size_in_both_formats(tmp_path: Path, file_format: str) ->
 
 
 def test_a_million_lines_take_well_under_a_minute(tmp_path: Path) -> None:
-    started = time.perf_counter()
+    started = time.process_time()  # of both cores, and not of what else the machine does
     world = make_world(tmp_path, lines=1_000_000, file_format="parquet")
-    assert time.perf_counter() - started < 40
+    assert time.process_time() - started < 60
     assert 0.95 < world.line_count / 1_000_000 < 1.05
 
 

@@ -33,15 +33,20 @@ class Country:
     facts: Facts
     seed: int
     enterprises: pa.Table
+    main: np.ndarray  # index of every enterprise's main product
     base: Disclosures
     lines: Lines
+
+    @property
+    def enterprise_ids(self) -> pa.Array:
+        return self.enterprises["enterprise_id"].combine_chunks()
 
     @property
     def provinces(self) -> np.ndarray:
         return np.array(self.enterprises["province_code"].to_pylist())
 
     def show_footprints(self, disclosures: Disclosures) -> pa.Table:
-        return write_footprints(self.facts, self.enterprises["enterprise_id"].combine_chunks(), disclosures)
+        return write_footprints(self.facts, self.enterprise_ids, disclosures)
 
     def show_lines(self, lines: Lines, revision: int) -> pa.Table:
         return write_lines(self.facts, self.provinces, self.base, lines, np.full(len(lines), revision))
@@ -73,7 +78,7 @@ def draw_country(enterprises: int, seed: int, lines: int | None) -> Country:
     all_lines = make_lines(facts, frame, rng)
     base = make_disclosures(facts, frame, sum_stages(facts, frame, all_lines), rng)
     all_lines = replace(all_lines, supplier=choose_suppliers(facts, frame, all_lines, rng))
-    return Country(facts, seed, table, base, drop_lines(base, all_lines, rng))
+    return Country(facts, seed, table, main[:enterprises], base, drop_lines(base, all_lines, rng))
 
 
 def draw_share(positions: np.ndarray, share: float, rng: np.random.Generator) -> np.ndarray:

@@ -65,10 +65,16 @@ def write_first(country: Country, split: Split, stage: Stage, truth: Truth, *, f
         ),
     ]
     for received_on, source, suffix, table, waits in tables:
-        name = f"{received_on.replace('-', '')}_{source}{suffix}.{file_format}"
-        write_table(table, stage.receive(received_on, source, name, table.num_rows), file_format)
-        truth.count("first", source, accepted=table.num_rows - waits, waiting=waits)
-        log.info("%s: %d rows", name, table.num_rows)
+        write_clean(table, stage, truth, (received_on, source, suffix), file_format, waits)
+
+
+def write_clean(table: pa.Table, stage: Stage, truth: Truth, named: tuple[str, str, str], file_format: str, waits: int = 0) -> None:
+    """One file of the first stage; `named`: the day of receipt, the source and what the file's name says beside it."""
+    received_on, source, suffix = named
+    name = f"{received_on.replace('-', '')}_{source}{suffix}.{file_format}"
+    write_table(table, stage.receive(received_on, source, name, table.num_rows), file_format)
+    truth.count("first", source, accepted=table.num_rows - waits, waiting=waits)
+    log.info("%s: %d rows", name, table.num_rows)
 
 
 @dataclass(frozen=True)

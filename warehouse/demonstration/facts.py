@@ -30,6 +30,8 @@ class Facts:
     synthetic_factors: list[dict[str, str]]
     standards: list[dict[str, str]]
     cea_months: list[dict[str, str]]
+    emitters: list[dict[str, str]]
+    credit_activities: list[dict[str, str]]
     catalogue: dict[str, dict[str, str]]
     province_names: dict[str, str]
     activity_names: dict[str, str]
@@ -75,6 +77,8 @@ def load_facts() -> Facts:
         synthetic_factors=read_rows(FACTS / "synthetic_factors.csv"),
         standards=read_rows(FACTS / "standards.csv"),
         cea_months=read_rows(FACTS / "cea_months.csv"),
+        emitters=read_rows(FACTS / "emitters.csv"),
+        credit_activities=read_rows(FACTS / "credit_activities.csv"),
         catalogue=catalogue,
         province_names={row["province_code"]: row["name_zh"] for row in read_rows(SEEDS / "province.csv")},
         activity_names={row["activity_code"]: row["name_zh"] for row in read_rows(SEEDS / "activity.csv")},

@@ -22,6 +22,13 @@ PARAGRAPHS = [
         "monthly figures, they are not the exchange's daily bulletin.",
     },
     {
+        "zh": "履约、减排量与绿证、环评、贷款、标准（除注明出处的国家标准外）、标识、任务进展、成交与表计均为合成；其中故意放入的问题列在 "
+        "truth.json 的 findings 中。CCER 重启首日均价与 2025 年均价为公开数据。",
+        "en": "Compliance, credits and green certificates, approvals, loans, standards (but for a cited national one), labels, task states, "
+        "trades and meters are synthetic; the cases planted among them stand in truth.json under findings. The mean CCER price of the "
+        "restart day and of 2025 are published.",
+    },
+    {
         "zh": "first/ 为首批数据；second/ 含企业重述、披露修订、迟到的旧版本、2024 年因子、各类问题行与一份重复文件；"
         "refused/ 为应整份拒收的文件。truth.json 逐行列出问题。",
         "en": "first/ is the bulk; second/ brings restated enterprises, revised disclosures, an older revision arriving late, "

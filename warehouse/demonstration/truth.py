@@ -6,7 +6,11 @@ from pathlib import Path
 from typing import Any
 
 AS_OF = "2026-10-31T23:59:59+08:00"
-SOURCES = ("enterprise", "emission_factor", "product_footprint", "footprint_activity", "market_quote")
+SOURCES = (
+    *("enterprise", "emission_factor", "product_footprint", "footprint_activity", "market_quote", "market_trade"),
+    *("ets_facility_year", "ets_surrender", "ccer_project", "ccer_issuance", "ccer_cancellation", "green_certificate"),
+    *("eia_project", "loan", "pcf_standard", "label_certificate", "policy_task", "meter_reading"),
+)
 
 
 @dataclass
@@ -18,6 +22,7 @@ class Truth:
     identical: dict[str, dict[str, Any]] = field(default_factory=dict)
     rejected: list[dict[str, str]] = field(default_factory=list)
     normalised: list[dict[str, Any]] = field(default_factory=list)
+    findings: dict[str, list[str]] = field(default_factory=dict)
 
     def count(self, stage: str, source: str, **counts: int) -> None:
         """Add accepted, duplicate, quarantined and waiting rows; received is their sum."""
@@ -50,8 +55,9 @@ def write_truth(path: Path, arguments: dict[str, Any], truth: Truth) -> None:
         "arguments": arguments,
         "as_of": AS_OF,
         "synthetic": {
-            "zh": "企业、披露、活动数据与每日行情均为合成；电力排放因子、月度成交量与月末价为公开数据",
-            "en": "enterprises, disclosures, activities and daily quotes are synthetic; "
+            "zh": "企业、披露、活动数据、每日行情与成交、履约、减排量、环评、贷款、标识与任务进展均为合成；电力排放因子、月度成交量与月末价为公开数据",
+            "en": "enterprises, disclosures, activities, daily quotes and trades, compliance, credits, approvals, loans, labels and task states "
+            "are synthetic; "
             "electricity factors, monthly volumes and month-end closes are published",
         },
         "sources": truth.sum_sources(),
@@ -60,5 +66,6 @@ def write_truth(path: Path, arguments: dict[str, Any], truth: Truth) -> None:
         "rejected_files": truth.rejected,
         "normalised_cells": truth.normalised,
         "rows": truth.rows,
+        "findings": truth.findings,
     }
     path.write_text(json.dumps(content, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")

@@ -9,6 +9,7 @@ import numpy as np
 from warehouse.demonstration.country import MINIMUM_ENTERPRISES, draw_country, split_disclosures
 from warehouse.demonstration.deliveries import write_first, write_refused, write_second
 from warehouse.demonstration.files import Stage
+from warehouse.demonstration.instruments.register import draw_registers
 from warehouse.demonstration.readme import write_readme
 from warehouse.demonstration.truth import Truth, write_truth
 
@@ -48,6 +49,9 @@ def make_world(out: Path, enterprises: int = 400, seed: int = 20240522, lines: i
     split = split_disclosures(country, rng)
     write_first(country, split, stages["first"], truth, file_format=file_format, rng=rng)
     write_second(country, split, stages, truth, file_format=file_format, rng=rng)
+    registers = draw_registers(country, split)
+    registers.write_first(stages["first"], truth, file_format)
+    registers.write_second(stages["second"], truth)
     write_refused(country, stages["refused"], truth)
     for stage in stages.values():
         stage.write_manifest()

@@ -48,16 +48,16 @@ def write_lineage_file(build: Path, target: Path) -> None:
     graph = read_graph(build / "target" / "manifest.json", warehouse)
     read = [found[1].replace("''", "'") for model in graph.models.values() if (found := _PARQUET.search(model.code))]
     kept = ModelGraph({place: _keep_earlier(model) for place, model in graph.models.items()})
-    with duckdb.connect(str(target)) as con:
+    with duckdb.connect() as con:
+        # Small blocks: many small tables would each fill a block of the usual size.
+        con.execute(f"attach {literal(str(target))} as kept (block_size 16384)")
         con.execute(f"attach {literal(str(warehouse))} as build (read_only)")
-        con.execute("create schema reference")
+        con.execute("create schema kept.reference")
         for (name,) in con.execute(
             "select table_name from duckdb_tables() where database_name = 'build' and schema_name = 'reference' order by 1"
         ).fetchall():
-            con.execute(f"create table reference.{quote(name)} as select * from build.reference.{quote(name)} order by all")
+            con.execute(f"create table kept.reference.{quote(name)} as select * from build.reference.{quote(name)} order by all")
         for path in read[:1]:
-            con.execute("create schema earlier")
-            con.execute(f"create table {_EARLIER} as select * from read_parquet({literal(path)})")
-        con.execute("create table models as select ?::varchar as graph", [kept.as_json()])
-        con.execute("detach build")
-        con.execute("checkpoint")
+            con.execute("create schema kept.earlier")
+            con.execute(f"create table kept.{_EARLIER} as select * from read_parquet({literal(path)})")
+        con.execute("create table kept.models as select ?::varchar as graph", [kept.as_json()])

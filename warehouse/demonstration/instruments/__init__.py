@@ -1,0 +1,1 @@
+"""What policy instruments know of the synthetic country: compliance, credits, approvals, loans, standards, labels and tasks."""
