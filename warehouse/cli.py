@@ -18,8 +18,8 @@ from ingest.contract import ContractError, read_contracts
 from ingest.reference import ReferenceError
 from warehouse import cli_quarantine
 from warehouse.airflow_home import AirflowError
-from warehouse.cli_explain import add_explain_commands
 from warehouse.cli_compare import add_compare_commands
+from warehouse.cli_explain import add_explain_commands
 from warehouse.cli_fetch import add_fetch_commands
 from warehouse.cli_reports import add_report_commands
 from warehouse.inbox import waiting_files

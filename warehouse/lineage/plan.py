@@ -55,7 +55,7 @@ def plan_figure(steps: Steps, key: str, columns: set[str]) -> Plan:
 def _asks(plan: StepPlan, steps: Steps) -> set[tuple[str, str]]:
     if plan.step.kind == "union":
         return {(each.source, column) for each in plan.step.inputs for column in _by_place(plan, each.source, steps).values()}
-    if plan.step.kind == "python":
+    if plan.step.kind == "declared":
         return {(each.source, column) for each in plan.step.inputs for column in [*steps.columns(each.source), EXISTENCE]}
     asked = set(plan.deciders)
     for part in plan.parts.values():
@@ -75,7 +75,7 @@ branch_columns = _by_place
 def plan_step(step: Step, columns: set[str], steps: Steps) -> StepPlan:
     """How the needed columns of one step are made."""
     plan = StepPlan(step)
-    if step.kind in ("union", "python"):
+    if step.kind in ("union", "declared"):
         plan.parts = {name: Part({}, set()) for name in sorted(columns)}
         return plan
     first: Key | None = (step.inputs[0].alias, EXISTENCE) if step.inputs else None

@@ -104,7 +104,7 @@ def reachable_columns(steps: Steps, place: str, columns: Iterable[str]) -> dict[
 def _reach_step(plan: StepPlan, steps: Steps, reached: Mapping[str, set[str]]) -> set[str]:
     step = plan.step
     everything = {*step.columns, EXISTENCE}
-    if step.kind == "python":
+    if step.kind == "declared":
         return everything
     if step.kind == "union":
         return {

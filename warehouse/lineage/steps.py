@@ -1,7 +1,7 @@
 """A model's compiled SQL as steps, one per CTE and branch: what each reads, what its columns are made of, what decides its rows.
 
 Nothing is declared twice: a model that is plain SQL tells its own lineage. What cannot be read this way is refused by name, so that no
-mart can lose its lineage in silence; a Python model declares its parents in its YAML (`meta.lineage`).
+mart can lose its lineage in silence; a Python model, and SQL that calls itself, declares its parents in its YAML (`meta.lineage`).
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class Input:
 class Step:
     """One relation on the way to a model's rows.
 
-    kind: `rows` (a row per joined row), `groups` (a row per group), `union`, `python`.
+    kind: `rows` (a row per joined row), `groups` (a row per group), `union`, `declared` (a whole model, by its YAML).
     columns: output column -> its expression over the inputs.
     surrogates: columns that only number the rows, so that no figure rests on how they came about.
     """
@@ -76,14 +76,14 @@ def read_steps(models: list[Model], leaves: Mapping[str, list[str]]) -> Steps:
     """
     steps = Steps(leaves=dict(leaves))
     for model in models:
-        if model.language == "python":
-            _read_python(model, steps)
+        if model.language == "python" or model.lineage:
+            _read_declared(model, steps)
         else:
             _Reader(model, steps).read()
     return steps
 
 
-def _read_python(model: Model, steps: Steps) -> None:
+def _read_declared(model: Model, steps: Steps) -> None:
     if not model.lineage:
         raise LineageError(f"{model.name}: Python 模型须在 YAML 中声明 meta.lineage / a Python model declares meta.lineage in its YAML")
     declared = {f"{parent.split('.', 1)[1]}": parent for parent in model.parents}
@@ -92,7 +92,7 @@ def _read_python(model: Model, steps: Steps) -> None:
         raise LineageError(f"{model.name}: meta.lineage 缺少 / lacks {', '.join(sorted(missing))}")
     inputs = [Input(name, steps.final.get(place, place), "left") for name, place in declared.items()]
     columns: dict[str, exp.Expr] = {name: exp.null() for name in model.outputs}
-    steps.by_key[model.place] = Step(model.place, "python", inputs, columns, declared=model.lineage)
+    steps.by_key[model.place] = Step(model.place, "declared", inputs, columns, declared=model.lineage)
     steps.final[model.place] = model.place
 
 
@@ -107,6 +107,10 @@ class _Reader:
         tree = sqlglot.parse_one(self.model.code, dialect=DIALECT)
         if not isinstance(tree, exp.Query):
             raise self._refuse(tree)
+        if tree.args.get("with_") is not None and tree.args["with_"].args.get("recursive"):
+            raise LineageError(
+                f"{self.model.name}: 递归的模型须在 YAML 中声明 meta.lineage / a recursive model declares meta.lineage in its YAML"
+            )
         for cte in tree.ctes:
             self.scope[cte.alias] = self._read_query(cte.this, f"{self.model.place}/{cte.alias}")
         tree.set("with_", None)

@@ -62,8 +62,8 @@ class Tracer:
         step = plan.step
         if step.kind == "union":
             return self._select_union(step)
-        if step.kind == "python":
-            return self._select_python(step)
+        if step.kind == "declared":
+            return self._select_declared(step)
         query = step.query.copy() if step.query is not None else exp.select()
         for table in query.find_all(exp.Table):
             alias = table.alias_or_name
@@ -80,14 +80,17 @@ class Tracer:
             branches.append(f"select {columns}, {keys} from {table_of(each.source)}")
         return f"select row_number() over () as __id, * from ({' union all '.join(branches)})"
 
-    def _select_python(self, step: Step) -> str:
+    def _select_declared(self, step: Step) -> str:
         read = {}
         model = self.graph.models[step.key]
         for place in model.parents:
             key = self.steps.final.get(place, place)
             columns = ", ".join(quote(name) for name in self.steps.columns(key))
             read[place] = f"(select {columns} from {table_of(key)})"
-        self.con.register("_python_result", Replay(self.con, self.graph, read=read).run_python(model))
+        replay = Replay(self.con, self.graph, read=read)
+        if model.language == "sql":
+            return f"select row_number() over () as __id, * from ({replay.select(model)})"
+        self.con.register("_python_result", replay.run_python(model))
         return "select row_number() over () as __id, * from _python_result"
 
     # Walking back
@@ -118,8 +121,8 @@ class Tracer:
         kind = plan.step.kind
         if kind == "union":
             self._walk_union(plan)
-        elif kind == "python":
-            self._walk_python(plan)
+        elif kind == "declared":
+            self._walk_declared(plan)
         elif kind == "groups":
             self._walk_groups(plan)
         else:
@@ -213,7 +216,7 @@ class Tracer:
             place, each = _place(plan.step, alias)
             self._insert(each.source, column, f"s.m.p_{place}, null, {DECIDES} from {members} as s where s.m.p_{place} is not null")
 
-    def _walk_python(self, plan: StepPlan) -> None:
+    def _walk_declared(self, plan: StepPlan) -> None:
         """Rows of a declared parent whose columns equal those of the row; rows of the same model that they lead to are followed, too."""
         step = plan.step
         table = table_of(step.key)
@@ -249,7 +252,7 @@ class Tracer:
         if not reaches:
             return
         parent = table_of(step.input(str(entry["parent"])).source)
-        onward = " and ".join(f"other.{quote(own)} = parent.{quote(theirs)}" for own, theirs in reaches.items())
+        onward = " and ".join(f"other.{quote(own)} = {theirs}" for own, theirs in reaches.items())
         while True:
             added = self.con.execute(
                 f"insert into reached select distinct other.__id, cast(null as double), {DECIDES}, c.col from reached as c"
@@ -262,7 +265,7 @@ class Tracer:
 
 
 def _join_declared(entry: dict[str, Any]) -> str:
-    return " and ".join(f"parent.{quote(theirs)} is not distinct from child.{quote(own)}" for theirs, own in entry["on"].items())
+    return " and ".join(f"parent.{quote(theirs)} is not distinct from child.{quote(own)}" for theirs, own in entry["on"].items()) or "true"
 
 
 def _place(step: Step, alias: str) -> tuple[int, Any]:
