@@ -97,7 +97,7 @@ class ModelGraph:
     @classmethod
     def from_json(cls, text: str) -> ModelGraph:
         lists = ("parents", "outputs", "key", "surrogates")
-        models = [Model(**(item | {name: tuple(item[name]) for name in lists})) for item in json.loads(text)]
+        models = [Model(**(item | {name: tuple(item.get(name, ())) for name in lists})) for item in json.loads(text)]
         return cls({model.place: model for model in models})
 
 

@@ -127,7 +127,9 @@ def test_every_mart_is_explained_to_an_analyst_in_both_languages(root: Path, mar
         for test, sentence in told:
             figures = set(re.findall(r"(?<![\w.])\d+(?:\.\d+)?", sentence))
             assert figures, test
-            assert {figure for figure in figures if not re.search(rf"(?<![\w.]){re.escape(figure)}(?![\w.])", examples[test])} == set(), test
+            assert {figure for figure in figures if not re.search(rf"(?<![\w.]){re.escape(figure)}(?![\w.])", examples[test])} == set(), (
+                test
+            )
 
 
 def read_unit_tests(root: Path) -> str:

@@ -171,7 +171,7 @@ def _expressions(plan: Plan, place: str, carried: list[tuple[str, str]]) -> list
             continue
         node = planned.step.columns[column]
         if not isinstance(node, exp.Column):
-            found.append({"column": column, "sql": node.sql(DIALECT, pretty=True)})
+            found.append({"column": column, "sql": node.sql(DIALECT, pretty=True, comments=False)})
     return found
 
 
