@@ -1,6 +1,6 @@
 """A country of any size as a world's folder: every source, set by set, from `country.sql`.
 
-python -m benchmarks.country OUT --enterprises N --disclosures N --lines N --trades N
+python -m benchmarks.country OUT --size ENTERPRISES,DISCLOSURES,LINES,TRADES
 """
 
 from __future__ import annotations
@@ -23,7 +23,6 @@ SOURCES = (
     "ets_surrender", "ccer_project", "ccer_issuance", "ccer_cancellation", "green_certificate", "eia_project", "loan", "label_certificate",
     "pcf_standard", "policy_task",
 )  # fmt: skip
-MAKING = {"line": "footprint_activity", "facility_year": "ets_facility_year"}
 
 
 @dataclass(frozen=True)
@@ -40,8 +39,8 @@ class Size:
     last_year: int = 2025
 
 
-def make_country(size: Size, out: Path, sources: tuple[str, ...] = SOURCES) -> Path:
-    """Write `out/inbox/<source>/country.parquet`, `manifest.csv` and the clock in `truth.json`; the same size gives the same rows.
+def make_country(size: Size, out: Path, sources: tuple[str, ...] = SOURCES, file_format: str = "parquet") -> Path:
+    """Write `out/inbox/<source>/country.<file_format>` (parquet or csv), `manifest.csv` and the clock in `truth.json`; the same size gives the same rows.
 
     A source without rows is left out: a file without data rows is no delivery.
     """
@@ -57,7 +56,7 @@ def make_country(size: Size, out: Path, sources: tuple[str, ...] = SOURCES) -> P
             list(size.__dict__.values()),
         )
         con.execute(SQL.read_text(encoding="utf-8"))
-        entries = [entry for source in sources if (entry := _write_source(con, source, out)) is not None]
+        entries = [entry for source in sources if (entry := _write_source(con, source, out, file_format)) is not None]
     with (out / "manifest.csv").open("w", encoding="utf-8", newline="") as stream:
         writer = csv.writer(stream)
         writer.writerow(["sequence", "received_on", "source", "file", "rows"])
@@ -67,7 +66,7 @@ def make_country(size: Size, out: Path, sources: tuple[str, ...] = SOURCES) -> P
     return out
 
 
-def _write_source(con: duckdb.DuckDBPyConnection, source: str, out: Path) -> tuple[str, str, int] | None:
+def _write_source(con: duckdb.DuckDBPyConnection, source: str, out: Path, file_format: str) -> tuple[str, str, int] | None:
     rows = (con.execute(f"select count(*) from {source}").fetchone() or (0,))[0]
     if not rows:
         return None
@@ -75,17 +74,30 @@ def _write_source(con: duckdb.DuckDBPyConnection, source: str, out: Path) -> tup
     kept = "* exclude (product_number, number)" if {"product_number", "number"} <= columns else "*"
     folder = out / "inbox" / source
     folder.mkdir(parents=True)
-    con.execute(f"copy (select {kept} from {source}) to '{folder / 'country.parquet'}' (format parquet)")
-    return source, "country.parquet", int(rows)
+    name = f"country.{file_format}"
+    con.execute(f"copy (select {kept} from {source}) to '{folder / name}' (format {file_format})")
+    return source, name, int(rows)
+
+
+def read_size(text: str) -> Size:
+    """A size from `enterprises,disclosures,lines,trades`, lines per disclosure.
+
+    Raises:
+        ValueError: not four whole numbers from 1 on.
+    """
+    words = [word.strip().replace("_", "") for word in text.split(",")]
+    if len(words) != 4 or not all(word.isdigit() and int(word) > 0 for word in words):
+        raise ValueError(text)
+    enterprises, disclosures, lines, trades = (int(word) for word in words)
+    return Size(enterprises, disclosures, lines, trades)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser("python -m benchmarks.country", description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("out", type=Path)
-    for name in ("enterprises", "disclosures", "lines", "trades"):
-        parser.add_argument(f"--{name}", type=int, default=getattr(Size, name))
+    parser.add_argument("--size", type=read_size, default=Size(), help="enterprises,disclosures,lines,trades; lines per disclosure")
     chosen = parser.parse_args()
-    print(make_country(Size(chosen.enterprises, chosen.disclosures, chosen.lines, chosen.trades), chosen.out))
+    print(make_country(chosen.size, chosen.out))
 
 
 if __name__ == "__main__":

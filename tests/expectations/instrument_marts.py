@@ -12,6 +12,8 @@ STATEMENTS = (
         b.t_co2e_per_unit / p.t_co2e_per_unit - 1 as benchmark_change_ratio, p.market is null as is_series_start
     from reference.ets_benchmark b left join reference.ets_benchmark p
     on p.market = b.market and p.benchmark_category = b.benchmark_category and p.compliance_year = b.compliance_year - 1""",
+    """create table marts.ets__rules_by_year as
+    select market, sector, compliance_year, ccer_offset_share, gap_cap_share, deadline::date as deadline_on from reference.ets_rule""",
     """create table marts.ets__cost_reconciliations_by_year as
     select p.enterprise_id, p.compliance_year, p.cost_cny - p.surplus_value_cny as net_cost_cny, coalesce(c.carried, 0) as product_cost_cny,
         p.cost_cny - p.surplus_value_cny - coalesce(c.carried, 0) as uncarried_cost_cny

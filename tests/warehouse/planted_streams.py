@@ -300,7 +300,7 @@ def write_world(streams: Streams, folder: Path) -> Path:
             writer.writeheader()
             writer.writerows(rows)
     with (folder / "manifest.csv").open("w", encoding="utf-8", newline="") as stream:
-        writer = csv.writer(stream)
-        writer.writerow(["sequence", "received_on", "source", "file"])
-        writer.writerows([place, "2026-01-15", source, f"{number}.csv"] for place, (source, number) in enumerate(entries, start=1))
+        manifest = csv.writer(stream)
+        manifest.writerow(["sequence", "received_on", "source", "file"])
+        manifest.writerows([place, "2026-01-15", source, f"{number}.csv"] for place, (source, number) in enumerate(entries, start=1))
     return folder
