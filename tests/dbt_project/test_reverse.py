@@ -113,11 +113,11 @@ def assert_same(traced: list[ChangedFigure], built: list[ChangedFigure], change:
 
 
 def assert_reachable(opened: Opened, change: Change, moved: list[ChangedFigure]) -> None:
-    """The columns that the declarations let a change reach hold every figure that it moved."""
+    """The columns that the lineage lets a change reach hold every figure that it moved; under another key a row is another row."""
     reached = reachable_columns(opened.steps, change.place, change.cells or [EXISTENCE])
     for figure in moved:
         columns = reached.get(opened.steps.final[f"marts.{figure.mart}"], set())
-        assert figure.column in columns or EXISTENCE in columns, (change, figure)
+        assert columns & {figure.column, EXISTENCE, *(name for name, _ in figure.key)}, (change, figure)
 
 
 def in_order(opened: Opened, figures: list[ChangedFigure]) -> list[ChangedFigure]:
