@@ -20,10 +20,10 @@ def add_explain_commands(app: typer.Typer, text: Callable[[str], str]) -> None:
     @app.command(help=text("help.explain"))
     def explain(
         context: typer.Context,
-        mart: Annotated[str | None, typer.Argument(help=text("option.mart"))] = None,
-        where: Annotated[str | None, typer.Option(help=text("option.where"))] = None,
+        mart: Annotated[str | None, typer.Argument(help=text("option.figure_mart"))] = None,
+        where: Annotated[str | None, typer.Option(help=text("option.figure_where"))] = None,
         column: Annotated[str | None, typer.Option(help=text("option.column"))] = None,
-        release: Annotated[str | None, typer.Option(help=text("option.release"))] = None,
+        release: Annotated[str | None, typer.Option(help=text("option.figure_release"))] = None,
         html: Annotated[Path | None, typer.Option(help=text("option.html"))] = None,
         reverse: Annotated[str | None, typer.Option(metavar="FILE:ROW", help=text("option.reverse"))] = None,
         cells: Annotated[list[str] | None, typer.Option("--set", metavar="COLUMN=VALUE", help=text("option.set"))] = None,

@@ -23,6 +23,7 @@ import warehouse.audience
 import warehouse.audience_files
 import warehouse.intake
 import warehouse.release
+import warehouse.sealing
 from expectations.gate import Gatekeeper, GateResult
 from warehouse.build import Build
 from warehouse.intake import Intake
@@ -101,7 +102,8 @@ RELEASE_STEPS: dict[str, Callable[[], None]] = {
     "first audience file written": lambda: die_after(warehouse.audience_files, "write_audience_file"),
     "every audience file written": lambda: die_after(warehouse.release, "write_audience_files"),
     "some summaries written": lambda: die_before(warehouse.release, "add_summary"),
-    "manifest not written": lambda: die_before(warehouse.release, "_write_manifest"),
+    "manifest not written": lambda: die_before(warehouse.sealing, "write_manifest"),
+    "manifest written, no seals": lambda: die_before(warehouse.sealing, "write_seals"),
     "before the folder's rename": lambda: die_before(warehouse.release.Path, "rename"),
     "folder renamed, not listed": lambda: die_before(warehouse.release, "_list"),
     "listed, pointer not switched": lambda: die_before(warehouse.release, "point_to"),

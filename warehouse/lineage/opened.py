@@ -14,11 +14,12 @@ import duckdb
 
 from ingest.contract import read_contracts
 from ingest.lookups import parquet_relation
+from warehouse.custody import MANIFEST
 from warehouse.ledger import Ledger
 from warehouse.lineage.kept import FILE
 from warehouse.lineage.steps import Steps, read_steps
 from warehouse.lineage.trace import literal, quote
-from warehouse.release import MANIFEST, current_release, read_manifest
+from warehouse.release import current_release, read_manifest
 from warehouse.replay import ModelGraph, ReplayError
 from warehouse.settings import Settings, parse_instant
 
