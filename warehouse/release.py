@@ -33,6 +33,7 @@ from warehouse.facts import own_tables, used_waivers
 from warehouse.isolation import judge_files
 from warehouse.kept_lists import LISTS, keep_lists
 from warehouse.ledger import Ledger
+from warehouse.lineage.kept import keep_lineage
 from warehouse.sealing import seal_release, sync_file
 from warehouse.settings import ROOT, Settings, china_day, utc_now
 
@@ -266,6 +267,7 @@ def _fill(settings: Settings, ledger: Ledger, made: Build, manifest: dict[str, A
     """
     policy = read_policy()
     manifest["public_totals"] = write_public_totals(made.warehouse, folder / PUBLIC_TOTALS)
+    manifest["lineage"] = keep_lineage(made.warehouse.parent, folder)
     keep_lists(ReferenceLists(overlay=settings.reference), folder / LISTS)
     parent = settings.releases / manifest["parent_release_id"] if manifest["parent_release_id"] else None
     tables = own_tables(settings, ledger, manifest, made.as_of)

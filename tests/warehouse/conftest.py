@@ -214,6 +214,8 @@ def keep_build(made: Build, kept: Path) -> Path:
     builds = made.warehouse.parent.parent
     kept.mkdir()
     shutil.move(made.warehouse, kept / "warehouse.duckdb")
+    (kept / "target").mkdir()
+    shutil.move(made.warehouse.parent / "target" / "manifest.json", kept / "target" / "manifest.json")
     facts = {"rule_date": made.rule_date, "results": made.results}
     (kept / "build.json").write_text(json.dumps(facts), encoding="utf-8")
     shutil.rmtree(builds)
