@@ -21,6 +21,7 @@ from warehouse.airflow_home import AirflowError
 from warehouse.cli_compare import add_compare_commands
 from warehouse.cli_custody import add_custody_commands
 from warehouse.cli_exchange import add_exchange_commands
+from warehouse.cli_explain import add_explain_commands
 from warehouse.cli_fetch import add_fetch_commands
 from warehouse.cli_help import translate_help
 from warehouse.cli_reports import add_report_commands
@@ -82,6 +83,7 @@ app.add_typer(dashboards_app, name="dashboards")
 app.add_typer(cli_quarantine.app, name="quarantine")
 app.command(help=_help("help.receipt"))(cli_quarantine.receipt)
 add_fetch_commands(app, _help)
+add_explain_commands(app, _help)
 add_custody_commands(app, _help)
 add_report_commands(app, _help)
 add_exchange_commands(app, _help)

@@ -33,6 +33,7 @@ from warehouse.facts import own_tables, used_waivers
 from warehouse.isolation import judge_files
 from warehouse.kept_lists import LISTS, keep_lists
 from warehouse.ledger import Ledger
+from warehouse.lineage.kept import keep_lineage
 from warehouse.sealing import seal_release, sync_file
 from warehouse.settings import ROOT, Settings, china_day, utc_now
 
@@ -266,6 +267,7 @@ def _fill(settings: Settings, ledger: Ledger, made: Build, manifest: dict[str, A
     """
     policy = read_policy()
     manifest["public_totals"] = write_public_totals(made.warehouse, folder / PUBLIC_TOTALS)
+    manifest["lineage"] = keep_lineage(made.warehouse.parent, folder)
     keep_lists(ReferenceLists(overlay=settings.reference), folder / LISTS)
     parent = settings.releases / manifest["parent_release_id"] if manifest["parent_release_id"] else None
     tables = own_tables(settings, ledger, manifest, made.as_of)
@@ -277,6 +279,7 @@ def _fill(settings: Settings, ledger: Ledger, made: Build, manifest: dict[str, A
     if not searched["success"]:
         raise ReleaseRefused(manifest["gates"])
     add_summary(audiences, own_tables(settings, ledger, manifest, made.as_of)[SUMMARY], folder)
+    manifest["notices"] = _put_notices(settings, ledger, (parent, made, manifest), folder)
     manifest["ledger"] = ledger.audit_head()
     seal_release(folder, manifest, audiences, policy, parent)
 
@@ -297,6 +300,19 @@ def _publish(settings: Settings, ledger: Ledger, made: Build, manifest: dict[str
     sync_folder(settings.releases)
     _list(ledger, folder)
     point_to(settings, folder.name)
+
+
+def _put_notices(settings: Settings, ledger: Ledger, states: tuple[Path | None, Build, dict[str, Any]], folder: Path) -> dict[str, str]:
+    """The restatement notices beside the manifest; gives each file's sha256."""
+    from warehouse.notice import draw_notices  # what draws them reads releases, and so this module
+
+    parent, made, manifest = states
+    hashes = {}
+    for name, text in draw_notices(settings, ledger, parent, made, manifest).items():
+        (folder / name).write_text(text, encoding="utf-8")
+        sync_file(folder / name)
+        hashes[name] = hashlib.sha256(text.encode()).hexdigest()
+    return hashes
 
 
 def write_public_totals(warehouse: Path, target: Path) -> dict[str, Any]:

@@ -27,7 +27,9 @@ from warehouse.content import mart_hashes
 from warehouse.demonstration import make_world
 from warehouse.intake import Intake
 from warehouse.ledger import Ledger
-from warehouse.release import current_release, read_manifest, release
+from warehouse.mixture import compiled_models
+from warehouse.release import code_version, current_release, read_manifest, release
+from warehouse.replay import ModelGraph
 from warehouse.settings import Settings, parse_instant
 
 from .planted import plant_files
@@ -107,6 +109,11 @@ class Warehouse:
         got = self.intake.receive(sent.path, sent.source, sent.received_at)
         return [got] if isinstance(got, dict) else self.intake.land_pending()
 
+    def take_rows(self, rows: list[dict[str, Any]], source: str, received_at: datetime, path: Path) -> list[dict[str, Any]]:
+        """Receive rows as a CSV at an instant and judge them; nothing and no is an empty cell."""
+        cells = [{name: "" if value is None or value is False else value for name, value in row.items()} for row in rows]
+        return self.take(Sent(self.write(cells, path), source, received_at))
+
     def landed(self) -> dict[str, list[str]]:
         """What readers see: per source each listed row's content and its place in its file, in an order of its own."""
         content = {}
@@ -142,6 +149,20 @@ def open_warehouse(gatekeeper: Gatekeeper, country: Country) -> Callable[[Path],
 @pytest.fixture
 def warehouse(tmp_path: Path, open_warehouse: Callable[[Path], Warehouse]) -> Warehouse:
     return open_warehouse(tmp_path / "data")
+
+
+@pytest.fixture(scope="session")
+def compiled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of builds that holds the compiled models and nothing else; made once, because dbt takes seconds."""
+    settings = Settings(data=tmp_path_factory.mktemp("compiled"), threads=2)
+    compiled_models(settings, code_version())
+    return settings.builds
+
+
+@pytest.fixture(scope="session")
+def models(compiled: Path) -> ModelGraph:
+    """The compiled models, with marks in place of the clocks."""
+    return compiled_models(Settings(data=compiled.parent), code_version())
 
 
 @pytest.fixture(scope="session")
@@ -193,6 +214,8 @@ def keep_build(made: Build, kept: Path) -> Path:
     builds = made.warehouse.parent.parent
     kept.mkdir()
     shutil.move(made.warehouse, kept / "warehouse.duckdb")
+    (kept / "target").mkdir()
+    shutil.move(made.warehouse.parent / "target" / "manifest.json", kept / "target" / "manifest.json")
     facts = {"rule_date": made.rule_date, "results": made.results}
     (kept / "build.json").write_text(json.dumps(facts), encoding="utf-8")
     shutil.rmtree(builds)

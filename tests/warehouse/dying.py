@@ -120,7 +120,7 @@ def use_build(made: Path, as_of: str) -> None:
         folder = settings.builds / "made"
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
-        shutil.copyfile(made / "warehouse.duckdb", folder / "warehouse.duckdb")
+        shutil.copytree(made, folder, dirs_exist_ok=True)
         facts = json.loads((made / "build.json").read_text(encoding="utf-8"))
         return Build("made", folder / "warehouse.duckdb", parse_instant(as_of), facts["rule_date"], facts["results"], 1.0)
 

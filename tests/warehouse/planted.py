@@ -36,6 +36,8 @@ create table staging.stg_enterprises as select * from (values ('{OWN}', '江北�
     t(enterprise_id, enterprise_name);
 create table staging.stg_loans as select * from (values ('{BANK}', '2024', '{OWN}'), ('{OTHER_BANK}', '17', '{FOREIGN}'),
     ('{OTHER_BANK}', 'L-00000017', '{ABROAD}')) t(bank_id, loan_id, borrower_id);
+create table staging.stg_market_quotes as select 'CN-ETS' as market, 'CEA24' as instrument, 'listed' as trade_method;
+create table staging.stg_market_trades as select * from staging.stg_market_quotes where false;
 create table intermediate.int_footprint__enterprises_resolved as select *, '320000' as province_code from staging.stg_enterprises
     where enterprise_id = '{OWN}' union all select *, '110000' from staging.stg_enterprises where enterprise_id <> '{OWN}';
 create table intermediate.int_eia__projects_resolved as select 'E1' as eia_id, '{OWN}' as enterprise_id, '320000' as province_code;

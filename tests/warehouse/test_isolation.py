@@ -94,6 +94,19 @@ def test_own_code_is_no_finding_though_a_shorter_one_of_somebody_else_stands_in_
     assert [OWN[:12].lower() in found for found in search(other)] == [True]
 
 
+@pytest.mark.parametrize("word", ["compliant", "CEA24", "production"])
+def test_nobody_stops_a_release_by_calling_himself_a_word_of_the_warehouse(files: Files, word: str) -> None:
+    """A status, an instrument, an activity: whoever is registered under such a name is not told by it."""
+    build = files.folder / "warehouse.duckdb"
+    shutil.copyfile(files.build, build)
+    with duckdb.connect(str(build)) as con:
+        con.execute("insert into staging.stg_enterprises values ('91999999999999999X', ?)", [word])
+        con.execute("insert into reference.product_catalogue values ('production', '生产')")
+    with duckdb.connect(str(files.folder / "public.duckdb")) as con:
+        con.execute("update marts.prices set remark = ?", [word])
+    assert search(Files(files.policy, build, files.folder, files.audiences)) == []
+
+
 SHAPES: dict[str, Callable[[duckdb.DuckDBPyConnection], object]] = {
     "another table": lambda con: con.execute("create table marts.finance__borrowers as select 1 as x"),
     "another schema": lambda con: con.execute("create schema staging; create table staging.prices as select 1 as x"),
