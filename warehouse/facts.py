@@ -78,6 +78,30 @@ def _waivers(waivers: list[dict[str, Any]]) -> str:
     )
 
 
+def _gates(manifest: dict[str, Any]) -> str:
+    rows = [
+        f"select {_text(gate['suite'])} as suite, {gate['checks_run']} as checks_run, cast({gate['rows_examined']} as bigint) as rows_examined, "
+        f"{len(gate.get('warnings', []))} as warning_count, {str(bool(gate['success'])).lower()} as is_passed"
+        for gate in manifest["gates"]
+    ]
+    return " union all ".join(rows)
+
+
+def _quarantined_rules(ledger: Ledger, as_of: datetime) -> str:
+    """Of the receipts, as the senders got them: a row may break several rules, and stays counted after it was put right."""
+    counts: Counter[tuple[str, str]] = Counter()
+    for row in ledger.deliveries():
+        if row["received_at"] <= as_of.isoformat() and row["receipt"]:
+            for rule, count in _count_rules(json.loads(row["receipt"])).items():
+                counts[row["source"], rule] += count
+    if not counts:
+        return "select cast(null as varchar) as source, cast(null as varchar) as rule, cast(null as bigint) as row_count where false"
+    return " union all ".join(
+        f"select {_text(source)} as source, {_text(rule)} as rule, cast({count} as bigint) as row_count"
+        for (source, rule), count in sorted(counts.items())
+    )
+
+
 def own_tables(settings: Settings, ledger: Ledger, manifest: dict[str, Any], as_of: datetime) -> dict[str, str]:
     """The tables a release adds to its marts, as SQL: `release__summary` (one row), `release__sources` (one row per contract) and
     `release__waivers` (one row per row and rule that a reviewed waiver let through).

@@ -51,6 +51,38 @@ class Network:
     link_quantity: Numbers
     link_uncertainty_pct: Numbers
 
+    @classmethod
+    def of_figures(
+        cls,
+        own_kg_co2e: Numbers,
+        declared_kg_co2e: Numbers,
+        is_complete: Flags,
+        link_buyer: Indices,
+        link_supplier: Indices,
+        link_quantity: Numbers,
+    ) -> Network:
+        """A network whose uncertainties nobody asks for; they are unknown in it."""
+        return cls(
+            own_kg_co2e,
+            np.full(len(own_kg_co2e), np.nan),
+            declared_kg_co2e,
+            is_complete,
+            link_buyer,
+            link_supplier,
+            link_quantity,
+            np.full(len(link_quantity), np.nan),
+        )
+
+
+@dataclass(frozen=True)
+class Figures:
+    """Per disclosure: the sum of its lines, whether its loop diverges, and whether it enters its buyers with the figure solved here."""
+
+    recalculated_kg_co2e: Numbers
+    is_divergent_loop: Flags
+    is_solved: Flags
+    loops: Loops
+
 
 @dataclass(frozen=True)
 class Solution:
@@ -78,11 +110,30 @@ def solve_network(network: Network) -> Solution:
         NetworkUnsolved: a loop with a gain below 1 did not settle.
     """
     count = len(network.own_kg_co2e)
-    order = _order_links(network)
+    order = order_links(network)
     buyer, supplier = network.link_buyer[order], network.link_supplier[order]
     quantity, uncertainty = network.link_quantity[order], network.link_uncertainty_pct[order]
+    figures = _solve_ordered(network, buyer, supplier, quantity)
+    stated = ~figures.is_solved[supplier]
+    stated_kg = quantity[stated] * network.declared_kg_co2e[supplier[stated]]
+    own_variance = network.own_variance + _sum_by(buyer[stated], (stated_kg * uncertainty[stated]) ** 2, count)
+    variance = _carry_variance(figures.loops, buyer, supplier, quantity, own_variance, figures.is_solved)
+    depths = find_depths(find_loops(count, buyer, supplier), buyer, supplier)
+    return Solution(figures.recalculated_kg_co2e, variance, depths, figures.is_divergent_loop)
 
-    all_loops = find_loops(count, buyer, supplier)
+
+def solve_figures(network: Network) -> Figures:
+    """Footprints and divergent loops alone.
+
+    Raises:
+        NetworkUnsolved: a loop with a gain below 1 did not settle.
+    """
+    order = order_links(network)
+    return _solve_ordered(network, network.link_buyer[order], network.link_supplier[order], network.link_quantity[order])
+
+
+def _solve_ordered(network: Network, buyer: Indices, supplier: Indices, quantity: Numbers) -> Figures:
+    count = len(network.own_kg_co2e)
     between = network.is_complete[buyer] & network.is_complete[supplier]
     loops = find_loops(count, buyer[between], supplier[between])
     inside = between & (loops.part[buyer] == loops.part[supplier])
@@ -99,13 +150,10 @@ def solve_network(network: Network) -> Solution:
     solved = substitute(loops, *inner, np.where(is_solved, base, 0.0))
     other = ~is_solved[buyer] & is_solved[supplier]
     figures = np.where(is_solved, solved, base + _sum_by(buyer[other], quantity[other] * solved[supplier[other]], count))
-
-    own_variance = network.own_variance + _sum_by(buyer[stated], (stated_kg * uncertainty[stated]) ** 2, count)
-    variance = _carry_variance(loops, buyer, supplier, quantity, own_variance, is_solved)
-    return Solution(figures, variance, find_depths(all_loops, buyer, supplier), is_divergent)
+    return Figures(figures, is_divergent, is_solved, loops)
 
 
-def _order_links(network: Network) -> Indices:
+def order_links(network: Network) -> Indices:
     """One order for one set of links, so that sums are the same to the last digit however the links arrive."""
     pair = network.link_buyer * len(network.own_kg_co2e) + network.link_supplier
     order = np.argsort(pair)

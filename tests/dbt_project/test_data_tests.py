@@ -84,6 +84,24 @@ FAULTS = {
     "update intermediate.int_footprint__network_solved set recalculated_kg_co2e = recalculated_kg_co2e * 1.00000001 where supplier_depth = 1": [
         "assert_recalculated_footprints_solve_the_network"
     ],
+    "update marts.footprint__contributions set contribution_kg_co2e = contribution_kg_co2e * 1.00000001 where contribution_kind = 'other'": [
+        "assert_contributions_add_up_to_the_footprint"
+    ],
+    "update marts.footprint__contributions set contribution_kind = 'rest' where contribution_kind = 'other'": [
+        "accepted_values_footprint__contributions_contribution_kind"
+    ],
+    "update marts.footprint__factor_impacts set new_kg_co2e = new_kg_co2e * 1.1": ["assert_impacts_end_at_the_footprint_in_force"],
+    "update marts.footprint__product_impacts_by_year set old_weighted_mean_kg_co2e = old_weighted_mean_kg_co2e * 1.1": [
+        "assert_product_impacts_are_the_change_of_their_means"
+    ],
+    "delete from marts.footprint__factor_gaps_by_year where reporting_year = 2023": ["assert_gaps_account_for_every_unpriced_line"],
+    "update marts.footprint__suppressions_by_year set complementary_cell_count = complementary_cell_count + 1": [
+        "assert_suppressions_count_the_public_cells"
+    ],
+    "update marts.policy__tasks set is_done = not is_done where task_no = 3": ["assert_tasks_are_those_of_the_plan"],
+    "delete from marts.policy__forecast_backtests_by_month where month = (select max(month) from marts.policy__forecast_backtests_by_month)": [
+        "assert_backtests_summarise_their_months"
+    ],
 }
 
 

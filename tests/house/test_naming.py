@@ -39,6 +39,11 @@ NUMBERS_BY_NAME = {
     "low_value": "as value",
     "high_value": "as value",
     "probability": "0 to 1",
+    "line_no": "the sender's number, an ordinal",
+    "path_depth": "levels of suppliers",
+    "actual_value": "as value",
+    "milestone_value": "as value",
+    "task_no": "the plan's number, an ordinal",
 }
 DATES_BY_NAME = {"trade_date": "the exchange's own word", "month": "methods.md M11", "as_of": "the knowledge clock"}
 

@@ -22,6 +22,8 @@ CONTRACT_COLUMNS = {
     "product_alias": "urn product_code",
     "grid_region": "geography_code name_zh name_en",
     "ccer_offset_rule": "registered_before usable_until",
+    "contribution_rule": "minimum_share path_limit depth_limit valid_from",
+    "plan_task": "task_no group_code group_zh group_en title_zh title_en document",
     "disclosure_rule": "minimum_enterprise_count p_share protection_share valid_from",
     "ets_benchmark": "market benchmark_category compliance_year output_unit t_co2e_per_unit status",
     "ets_rule": "market sector compliance_year ccer_offset_share gap_cap_share deadline",
@@ -192,6 +194,17 @@ def test_trust_is_never_raised_above_the_collected_facts() -> None:
     standards = {fact["year"]: float(fact["value"]) for fact in targets if fact["indicator"] == "national_pcf_standards"}
     seeded = {row["target_year"]: float(row["target_value"]) for row in ROWS["policy_target"] if row["indicator"] == "pcf_standards"}
     assert seeded == standards
+
+
+def test_tasks_of_the_plan_equal_the_collected_facts() -> None:
+    tasks = {row["task_no"]: row for row in ROWS["plan_task"]}
+    facts = read_shared("reference/policy_tasks.csv")
+    assert len(facts) == len(tasks) == 22
+    for fact in facts:
+        row = tasks[fact["task_no"]]
+        assert (row["title_zh"], row["title_en"], row["group_code"]) == (fact["task_short_zh"], fact["task_en"], fact["group_code"])
+        assert row["citation"] == fact["source"]
+        assert row["confidence"] == ("recalled" if fact["confidence"].startswith("recalled") else fact["confidence"])
 
 
 def test_every_pilot_product_of_the_first_catalogue_is_a_product() -> None:

@@ -1,5 +1,3 @@
-{{ config(materialized='view') }}
-
 with
 
 activities as (
@@ -23,7 +21,12 @@ priced as (
         case when links.line_no is null then factors.factor_edition end as factor_edition,
         case when links.line_no is null then factors.factor_geography_code end as factor_geography_code,
         case when links.line_no is null then factors.factor_uncertainty_pct end as factor_uncertainty_pct,
-        case when links.line_no is null then activities.base_quantity * factors.kg_co2e_per_base_unit end as line_kg_co2e
+        case when links.line_no is null then activities.base_quantity * factors.kg_co2e_per_base_unit end as line_kg_co2e,
+        coalesce(links.line_no is null and factors.is_newest_edition, false) as is_newest_edition,
+        case
+            when links.line_no is null and activities.unit_dimension = factors.alternative_unit_dimension
+                then activities.base_quantity * factors.alternative_kg_co2e_per_base_unit
+        end as alternative_line_kg_co2e
     from activities
     left join links
         on
@@ -57,7 +60,10 @@ final as (
         priced.base_quantity,
         priced.supplier_quantity,
         priced.line_kg_co2e,
-        priced.factor_uncertainty_pct
+        priced.factor_uncertainty_pct,
+        priced.is_newest_edition,
+        priced.alternative_line_kg_co2e,
+        priced.period_end
     from priced
 )
 

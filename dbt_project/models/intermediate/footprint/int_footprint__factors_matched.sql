@@ -50,7 +50,12 @@ geography_steps as (
 ),
 
 published_factors as (
-    select factors.*
+    select
+        factors.*,
+        row_number() over (
+            partition by factors.factor_id
+            order by factors.published_on desc, factors.edition desc, factors.valid_from desc
+        ) = 1 as is_newest_edition
     from factors
     where
         factors.factor_family = 'footprint'
@@ -68,6 +73,7 @@ candidates as (
         published_factors.geography_code as factor_geography_code,
         published_factors.unit_dimension as factor_unit_dimension,
         published_factors.kg_co2e_per_base_unit,
+        published_factors.is_newest_edition,
         coalesce(published_factors.uncertainty_pct, activity.default_uncertainty_pct) as factor_uncertainty_pct,
         row_number() over (
             partition by geography_steps.activity_code, geography_steps.geography_code, geography_steps.period_end
@@ -89,20 +95,42 @@ candidates as (
         on geography_steps.activity_code = activity.activity_code
 ),
 
+-- What would be used if the chosen row had not been published: the next in the same order (methods.md M13).
+chosen as (
+    select
+        candidates.*,
+        alternatives.factor_id as alternative_factor_id,
+        alternatives.factor_edition as alternative_edition,
+        alternatives.factor_unit_dimension as alternative_unit_dimension,
+        alternatives.kg_co2e_per_base_unit as alternative_kg_co2e_per_base_unit
+    from candidates
+    left join candidates as alternatives
+        on
+            candidates.activity_code = alternatives.activity_code
+            and candidates.geography_code = alternatives.geography_code
+            and candidates.period_end = alternatives.period_end
+            and alternatives.preference_rank = 2
+    where candidates.preference_rank = 1
+),
+
 final as (
     select
-        candidates.activity_code,
-        candidates.geography_code,
-        candidates.period_end,
-        candidates.factor_id,
-        candidates.factor_edition,
-        candidates.factor_geography_code,
-        candidates.factor_unit_dimension,
-        candidates.geography_step,
-        candidates.kg_co2e_per_base_unit,
-        candidates.factor_uncertainty_pct
-    from candidates
-    where candidates.preference_rank = 1
+        chosen.activity_code,
+        chosen.geography_code,
+        chosen.period_end,
+        chosen.factor_id,
+        chosen.factor_edition,
+        chosen.factor_geography_code,
+        chosen.factor_unit_dimension,
+        chosen.geography_step,
+        chosen.kg_co2e_per_base_unit,
+        chosen.factor_uncertainty_pct,
+        chosen.is_newest_edition,
+        chosen.alternative_factor_id,
+        chosen.alternative_edition,
+        chosen.alternative_unit_dimension,
+        chosen.alternative_kg_co2e_per_base_unit
+    from chosen
 )
 
 select * from final
