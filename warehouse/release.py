@@ -24,10 +24,11 @@ from ingest.contract import read_contracts
 from ingest.delivery import sync_folder
 from ingest.reference import ReferenceLists
 from warehouse.audience import read_policy
-from warehouse.audience_files import SUMMARY, add_summary, describe_audience_file, write_audience_files
+from warehouse.audience_files import SUMMARY, add_summary, describe_audience_file, file_hash, write_audience_files
 from warehouse.build import PROJECT, PUBLIC_TOTALS, Build, BuildRefused, build
 from warehouse.content import mart_hashes
 from warehouse.facts import own_tables, used_waivers
+from warehouse.isolation import judge_files
 from warehouse.ledger import Ledger
 from warehouse.settings import ROOT, Settings, china_day, utc_now
 
@@ -141,7 +142,8 @@ def release(
         keeper = gatekeeper or Gatekeeper(settings.gates)
         made, gates = _built_and_gated(settings, ledger, moment, parent, keeper, say)
         say("publish")
-        manifest = _publish(settings, ledger, made, gates, inputs, digest, parent)
+        manifest = _describe(settings, ledger, made, gates, inputs, digest, parent)
+        _publish(settings, ledger, made, manifest)
         _prune(settings, ledger)
         return Outcome("published", manifest["release_id"], manifest)
 
@@ -196,7 +198,7 @@ def _tests_as_gate(made: Build) -> dict[str, Any]:
     }
 
 
-def _publish(
+def _describe(
     settings: Settings,
     ledger: Ledger,
     made: Build,
@@ -205,16 +207,16 @@ def _publish(
     digest: str,
     parent: Path | None,
 ) -> dict[str, Any]:
+    """The manifest, but for what is known only once the release's files are there."""
     marts = mart_hashes(made.warehouse)
     content = hashlib.sha256(json.dumps({name: mart["content_hash"] for name, mart in marts.items()}, sort_keys=True).encode()).hexdigest()
     # The parent counts: the same inputs again after another release (a clock set back and forth) make a release of their own, and the
     # first one, which others may name as their parent, stays as it was.
     origin = digest + content + (parent.name if parent else "")
-    release_id = f"{made.rule_date.replace('-', '')}-{hashlib.sha256(origin.encode()).hexdigest()[:10]}"
-    manifest: dict[str, Any] = {
-        "release_id": release_id,
+    return {
+        "release_id": f"{made.rule_date.replace('-', '')}-{hashlib.sha256(origin.encode()).hexdigest()[:10]}",
         "parent_release_id": parent.name if parent else None,
-        "parent_manifest_hash": hashlib.sha256((parent / MANIFEST).read_bytes()).hexdigest() if parent else None,
+        "parent_manifest_hash": file_hash(parent / MANIFEST) if parent else None,
         "as_of": made.as_of.isoformat() + "Z",
         "rule_date": made.rule_date,
         "published_at": utc_now().isoformat() + "Z",
@@ -229,27 +231,47 @@ def _publish(
         "audiences": [],
         "deliveries": inputs,
     }
-    folder = settings.releases / release_id
-    temporary = settings.releases / f".making-{release_id}"
+
+
+def _fill(settings: Settings, ledger: Ledger, made: Build, manifest: dict[str, Any], folder: Path) -> None:
+    """Write a release's files into a folder that is not yet a release, and into its manifest what they are.
+
+    Raises:
+        ReleaseRefused: a file holds what is not its reader's.
+    """
+    policy = read_policy()
+    manifest["public_totals"] = write_public_totals(made.warehouse, folder / PUBLIC_TOTALS)
+    tables = own_tables(settings, ledger, manifest, made.as_of)
+    audiences = write_audience_files(policy, made.warehouse, tables, made.rule_date, folder)
+    searched = {"severity": "critical"} | judge_files(policy, audiences, made.warehouse, folder).as_dict()
+    ledger.record_gate(f"release:{made.as_of.isoformat()}", searched)
+    manifest["gates"] = [*manifest["gates"], searched]
+    if not searched["success"]:
+        raise ReleaseRefused(manifest["gates"])
+    add_summary(audiences, own_tables(settings, ledger, manifest, made.as_of)[SUMMARY], folder)
+    for audience in audiences:
+        (folder / audience.file_name).chmod(0o444)
+        _sync_file(folder / audience.file_name)
+        manifest["audiences"].append(describe_audience_file(audience, folder))
+    _write_manifest(folder, manifest)
+
+
+def _publish(settings: Settings, ledger: Ledger, made: Build, manifest: dict[str, Any]) -> None:
+    folder = settings.releases / manifest["release_id"]
+    temporary = settings.releases / f".making-{folder.name}"
     shutil.rmtree(temporary, ignore_errors=True)
     temporary.mkdir()
-    manifest["public_totals"] = write_public_totals(made.warehouse, temporary / PUBLIC_TOTALS)
-    audiences = write_audience_files(
-        read_policy(), made.warehouse, own_tables(settings, ledger, manifest, made.as_of), made.rule_date, temporary
-    )
-    add_summary(audiences, own_tables(settings, ledger, manifest, made.as_of)[SUMMARY], temporary)
-    for audience in audiences:
-        (temporary / audience.file_name).chmod(0o444)
-        _sync_file(temporary / audience.file_name)
-        manifest["audiences"].append(describe_audience_file(audience, temporary))
-    _write_manifest(temporary, manifest)
+    try:
+        _fill(settings, ledger, made, manifest, temporary)
+    except ReleaseRefused:
+        shutil.rmtree(temporary)
+        raise
     if folder.exists():
         shutil.rmtree(folder)  # left by a run that was killed before the ledger listed it
     temporary.rename(folder)
     sync_folder(settings.releases)
     _list(ledger, folder)
-    point_to(settings, release_id)
-    return manifest
+    point_to(settings, folder.name)
 
 
 def _write_manifest(folder: Path, manifest: dict[str, Any]) -> None:
@@ -275,13 +297,13 @@ def write_public_totals(warehouse: Path, target: Path) -> dict[str, Any]:
         count = con.execute("select count(*) from read_parquet(?)", [str(target)]).fetchone() or (0,)
     target.chmod(0o444)
     _sync_file(target)
-    return {"row_count": int(count[0]), "sha256": hashlib.sha256(target.read_bytes()).hexdigest()}
+    return {"row_count": int(count[0]), "sha256": file_hash(target)}
 
 
 def _list(ledger: Ledger, folder: Path) -> None:
     manifest = read_manifest(folder)
     known = {name: manifest[name] for name in ("release_id", "parent_release_id", "published_at", "as_of", "input_hash")}
-    ledger.record_release(known | {"manifest_hash": hashlib.sha256((folder / MANIFEST).read_bytes()).hexdigest()})
+    ledger.record_release(known | {"manifest_hash": file_hash(folder / MANIFEST)})
 
 
 def _sync_file(path: Path) -> None:

@@ -1,0 +1,200 @@
+"""The last gate before publication: every audience's file is searched for codes that belong to somebody else.
+
+It does not trust the policy that wrote the files. In columns that hold codes each one must be the audience's own; in every other text,
+JSON within it included, no code of somebody else may stand, however it is embedded.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from pathlib import Path
+
+import duckdb
+
+from expectations.gate import Failure, GateResult
+from ingest.contract import Message, read_contracts
+from warehouse.audience import Audience, Policy, hold_codes, quoted
+from warehouse.audience_files import opened_build
+
+SUITE = "audiences.isolation"
+_CODE_COLUMN = re.compile(r".*_(id|no|account)")
+_OF_THE_RELEASE = {"release_id", "parent_release_id"}
+_NO_TEXT = re.compile(r"(DECIMAL|HUGEINT|UHUGEINT|U?(TINY|SMALL|BIG)?INT(EGER)?|DOUBLE|FLOAT|BOOLEAN|DATE|TIME.*)(\(.*\))?")
+# Shorter codes are too like words to be looked for inside sentences; a cell or a part of a code that is one of them is still found.
+_SHORTEST_CODE, _SHORTEST_NAME = 8, 5
+_SHOWN = 20
+# A number or a date is no sign of anybody, whoever uses one as a code: cells full of figures would name him everywhere.
+_FIGURE = r"[0-9.,+-]{1,11}|[0-9]{4}-[0-9]{2}(-[0-9]{2}.*)?"
+
+_MESSAGES = {
+    "foreign_code": Message("文件中有不属于该读者的编号", "the file holds a code that is not its reader's"),
+    "foreign_table": Message("文件中的表与策略不符", "the tables of the file are not those of the policy"),
+}
+
+
+def _text_columns(con: duckdb.DuckDBPyConnection, catalog: str) -> list[tuple[str, str]]:
+    columns = con.execute(
+        "select table_name, column_name, data_type from duckdb_columns() where database_name = ? order by 1, column_index", [catalog]
+    ).fetchall()
+    return [(table, column) for table, column, kind in columns if not _NO_TEXT.fullmatch(kind)]
+
+
+def _read_cells(con: duckdb.DuckDBPyConnection, number: int, catalog: str) -> tuple[int, int]:
+    """Put the distinct texts of one attached file into `cells`; gives how many columns were read and how many rows they have."""
+    columns = _text_columns(con, catalog)
+    if columns:
+        union = " union all ".join(
+            f'select {number}, {quoted(table)}, {quoted(column)}, cast("{column}" as varchar), count(*)'
+            f' from {catalog}.marts."{table}" where "{column}" is not null group by 4'
+            for table, column in columns
+        )
+        con.execute(f"insert into cells {union}")
+    tables = sorted({table for table, _ in columns})
+    rows = [con.execute(f'select count(*) from {catalog}.marts."{table}"').fetchone() or (0,) for table in tables]
+    return len(columns), sum(int(row[0]) for row in rows)
+
+
+def _table_faults(con: duckdb.DuckDBPyConnection, catalog: str, policy: Policy, audience: Audience) -> list[str]:
+    """Objects of a file that the policy does not give its audience."""
+    objects = con.execute(
+        "select schema_name || '.' || table_name from duckdb_tables() where database_name = $1"
+        " union all select schema_name || '.' || view_name from duckdb_views() where database_name = $1 and not internal",
+        [catalog],
+    ).fetchall()
+    faults = []
+    for (name,) in objects:
+        schema, _, table = name.partition(".")
+        choice = policy.choice(audience.kind, table)
+        if schema != "marts" or choice is None or not choice.included:
+            faults.append(f"{audience.name}: {name}")
+    return faults
+
+
+_PIECES = """
+create or replace temp table pieces as
+with texts as (select distinct value from cells union select value from vocabulary),
+leaves as (
+    select t.value, j.atom ->> '$' as piece from (select value from texts where value[1] in ('{', '[') and json_valid(value)) t, json_tree(t.value) j
+    union select t.value, j.key from (select value from texts where value[1] in ('{', '[') and json_valid(value)) t, json_tree(t.value) j
+    union select value, value from texts
+)
+select distinct value, lower(piece) as piece from leaves where piece is not null and piece <> ''
+"""
+
+# Where which code stands: as a whole piece, or inside one. A piece of n letters has at most n substrings of each length that a code has,
+# so finding them is one join, however many codes there are.
+_MATCHES = f"""
+create or replace temp table matches as
+with wanted as (select distinct lower(code) as code, length(code) as width, min(kind) as kind from sought group by 1, 2),
+inside as (
+    select distinct width from wanted where width >= case when kind = 'name' then {_SHORTEST_NAME} else {_SHORTEST_CODE} end
+),
+grams as (
+    select pieces.value, pieces.piece, starts.i as starts_at, inside.width, substr(pieces.piece, starts.i, inside.width) as gram
+    from pieces
+    inner join inside on length(pieces.piece) > inside.width
+    cross join lateral (select unnest(range(1, length(pieces.piece) - inside.width + 2)) as i) starts
+)
+select pieces.value, pieces.piece, 1 as starts_at, wanted.width, wanted.code
+from pieces inner join wanted on wanted.code = pieces.piece
+union all
+select grams.value, grams.piece, grams.starts_at, grams.width, wanted.code
+from grams inner join wanted on wanted.code = grams.gram and wanted.width = grams.width
+"""
+
+# A code of somebody else that is only a part of one's own longer code tells nothing.
+_FOREIGN = """
+create or replace temp table foreign_texts as
+with told as (
+    select distinct cells.audience, cells.mart, cells.col, matches.*
+    from cells inner join matches on matches.value = cells.value
+    where not cells.is_code
+),
+owned as (select told.* from told inner join held on held.audience = told.audience and held.code = told.code)
+select distinct told.audience, told.mart, told.col, told.code
+from told
+where not exists (select 1 from held where held.audience = told.audience and held.code = told.code)
+and not exists (
+    select 1 from owned
+    where owned.audience = told.audience and owned.mart = told.mart and owned.col = told.col and owned.value = told.value
+    and owned.piece = told.piece and owned.starts_at <= told.starts_at and owned.starts_at + owned.width >= told.starts_at + told.width
+)
+"""
+
+_STRANGE_CODES = f"""
+select distinct parts.audience, parts.mart, parts.col, parts.part
+from (
+    select audience, mart, col, value, unnest(string_split(value, '|')) as part from cells where is_code
+) parts
+where parts.part <> '' and not (parts.part <> parts.value and regexp_full_match(parts.part, '{_FIGURE}'))
+and not exists (select 1 from held where held.audience = parts.audience and held.code in (lower(parts.part), lower(parts.value)))
+"""
+
+
+def _list_vocabulary(con: duckdb.DuckDBPyConnection) -> None:
+    """Table `vocabulary`: texts everybody may read anyway, the reference lists' and the sources' titles. Who calls himself by a word of
+    them is not told by it.
+    """
+    con.execute("create or replace temp table vocabulary (value varchar)")
+    columns = con.execute(
+        "select table_name, column_name from duckdb_columns() where schema_name = 'reference' and database_name = current_database()"
+        " and data_type = 'VARCHAR'"
+    ).fetchall()
+    for table, column in columns:
+        con.execute(f'insert into vocabulary select distinct "{column}" from reference."{table}" where "{column}" is not null')
+    titles = [[text] for contract in read_contracts().values() for text in (contract.source, contract.title.zh, contract.title.en)]
+    con.executemany("insert into vocabulary values (?)", titles)
+
+
+def _find_foreign(con: duckdb.DuckDBPyConnection) -> list[tuple[int, str, str, str]]:
+    con.execute(f"create or replace temp table sought as select kind, code from codes where not regexp_full_match(code, '{_FIGURE}')")
+    con.execute(_PIECES)
+    con.execute(_MATCHES)
+    con.execute("delete from matches where code in (select m.code from matches m inner join vocabulary v on v.value = m.value)")
+    con.execute(_FOREIGN)
+    found = con.execute("select audience, mart, col, code from foreign_texts order by all").fetchall()
+    return found + con.execute(f"{_STRANGE_CODES} order by all").fetchall()
+
+
+def judge_files(policy: Policy, audiences: list[Audience], build: Path, folder: Path) -> GateResult:
+    """Search the files of all audiences but those that take everything. Nothing searched is a failure, as in every gate."""
+    began = time.monotonic()
+    limited = [audience for audience in audiences if not policy.kinds[audience.kind].takes_all]
+    columns = rows = 0
+    strange: list[str] = []
+    with opened_build(build) as con:
+        hold_codes(policy, con)
+        con.execute("create temp table cells (audience integer, mart varchar, col varchar, value varchar, row_count bigint)")
+        con.execute("create temp table held (audience integer, code varchar)")
+        for number, audience in enumerate(limited):
+            con.execute(f"attach {quoted(str(folder / audience.file_name))} as scanned (read_only)")
+            read, counted = _read_cells(con, number, "scanned")
+            columns, rows = columns + read, rows + counted
+            strange += _table_faults(con, "scanned", policy, audience)
+            con.execute("detach scanned")
+            con.execute(
+                "insert into held select distinct ?, lower(code) from held_codes where audience_kind = ? and member = ?",
+                [number, audience.kind, audience.member],
+            )
+        code_columns = [
+            column
+            for (column,) in con.execute("select distinct col from cells").fetchall()
+            if _CODE_COLUMN.fullmatch(column) and column not in _OF_THE_RELEASE
+        ]
+        con.execute("alter table cells add column is_code boolean")
+        con.execute("update cells set is_code = list_contains(?, col)", [code_columns])
+        _list_vocabulary(con)
+        foreign = [f"{limited[number].name}: {mart}.{column}: {code}" for number, mart, column, code in _find_foreign(con)]
+    found = {"foreign_code": foreign, "foreign_table": strange}
+    failures = tuple(
+        Failure(
+            f"{SUITE}.{code}",
+            "critical",
+            _MESSAGES[code],
+            "; ".join(places[:_SHOWN]) + (f" (+{len(places) - _SHOWN})" if len(places) > _SHOWN else ""),
+        )
+        for code, places in found.items()
+        if places
+    )
+    return GateResult(SUITE, not failures and rows > 0 and columns > 0, columns, rows, failures, round(time.monotonic() - began, 3))
