@@ -7,13 +7,18 @@ from collections.abc import Mapping
 from expectations.check import Check, Limits, count_broken
 from expectations.shape import check_emptied, check_filled, check_finite, check_keys, check_present, is_close
 
-MARTS = ("eia__assessments", "eia__region_increments_by_year")
+MARTS = ("eia__assessments", "eia__region_increments_by_year", "eia__promise_biases")
 FED_BY = ("eia_project",)
 
-_KEYS = {"eia__assessments": ("eia_id",), "eia__region_increments_by_year": ("province_code", "year")}
+_KEYS = {
+    "eia__assessments": ("eia_id",),
+    "eia__region_increments_by_year": ("province_code", "year"),
+    "eia__promise_biases": ("breakdown", "member_code"),
+}
 _FIGURES = {
     "eia__assessments": ("enterprise_id", "product_code", "verdict", "approved_on"),
     "eia__region_increments_by_year": ("project_count", "increment_t_co2e"),
+    "eia__promise_biases": ("bias_status", "project_count", "outcome_count"),
 }
 
 
@@ -63,6 +68,19 @@ def _check_outcomes(limits: Limits) -> Check:
     )
 
 
+def _check_biases() -> Check:
+    """Each breakdown counts every project once, and a group of too few outcomes says nothing but its counts."""
+    rows = (
+        "(select breakdown, sum(project_count) as projects, sum(outcome_count) as outcomes, bool_and(case bias_status when 'shown'"
+        " then outcome_count >= minimum_outcome_count and mean_gap_ratio is not null else mean_gap_ratio is null"
+        " and median_gap_ratio is null and stddev_gap_ratio is null and above_promise_share is null end) as is_honest"
+        " from marts.eia__promise_biases group by breakdown) as told cross join (select count(*) as assessed,"
+        " count(ex_post_gap_ratio) as judged from marts.eia__assessments) as counted"
+    )
+    condition = "(projects = assessed and outcomes = judged and is_honest) is not true"
+    return count_broken("biases_count_projects", condition, "breakdown || ': ' || projects || ' of ' || assessed", rows)
+
+
 def list_checks(limits: Limits, columns: Mapping[str, Mapping[str, str]]) -> list[Check]:
     return [
         check_filled(),
@@ -73,5 +91,6 @@ def list_checks(limits: Limits, columns: Mapping[str, Mapping[str, str]]) -> lis
         _check_approval(),
         _check_increments(),
         _check_outcomes(limits),
+        _check_biases(),
         check_emptied(MARTS, columns, limits),
     ]

@@ -229,6 +229,40 @@ def _check_costs(limits: Limits) -> Check:
     )
 
 
+def _check_series() -> Check:
+    """A rate of one output is no change of a rate of another: across the break of 2023 there is no year before."""
+    rows = (
+        "marts.ets__benchmarks_by_year as rate left join marts.ets__benchmarks_by_year as before on rate.market = before.market"
+        " and rate.benchmark_category = before.benchmark_category and rate.compliance_year = before.compliance_year + 1"
+    )
+    condition = (
+        "(case when before.output_basis = rate.output_basis then not rate.is_series_start"
+        " and rate.previous_t_co2e_per_unit = before.benchmark_t_co2e_per_unit"
+        " else rate.is_series_start and rate.previous_t_co2e_per_unit is null and rate.benchmark_change_ratio is null end"
+        " and rate.benchmark_status in ('final', 'draft')) is not true"
+    )
+    shown = "rate.benchmark_category || ' ' || rate.compliance_year || ': ' || coalesce(rate.output_basis, 'no basis')"
+    return count_broken("benchmarks_in_series", condition, shown, rows)
+
+
+def _check_carried_costs(limits: Limits) -> Check:
+    """What the products carry and what they do not is the enterprise's net cost."""
+    relative = limits.value("costs_carried", "relative_tolerance")
+    rows = (
+        "(select enterprise_id, compliance_year, cost_cny::double as cost, surplus_value_cny::double as surplus"
+        " from marts.ets__positions_by_year where market = 'CN-ETS' and position_status <> 'no_data') as position"
+        " full join marts.ets__cost_reconciliations_by_year as mart"
+        " on position.enterprise_id = mart.enterprise_id and position.compliance_year = mart.compliance_year"
+    )
+    condition = (
+        "(position.enterprise_id is not null and mart.enterprise_id is not null and case when position.cost is null"
+        " then mart.net_cost_cny is null else abs(mart.product_cost_cny::double + mart.uncarried_cost_cny::double"
+        f" - position.cost + position.surplus) <= {relative!r} * (position.cost + position.surplus) end) is not true"
+    )
+    shown = "coalesce(position.enterprise_id || ' ' || position.compliance_year, mart.enterprise_id || ' ' || mart.compliance_year)"
+    return replace(count_broken("costs_carried", condition, shown, rows), may_be_empty=True)
+
+
 def list_checks(limits: Limits, columns: Mapping[str, Mapping[str, str]]) -> list[Check]:
     return [
         check_filled(),
@@ -246,6 +280,8 @@ def list_checks(limits: Limits, columns: Mapping[str, Mapping[str, str]]) -> lis
         _check_surrenders(limits),
         _check_positions(limits),
         _check_costs(limits),
+        _check_series(),
+        _check_carried_costs(limits),
         _check_lost(limits),
         _check_published(limits),
         check_emptied(MARTS, columns, limits),

@@ -78,6 +78,16 @@ def _check_stress() -> Check:
     return count_broken("stress_complete", "(tested = expected) is not true", "tested || ' rows, expected ' || expected", rows)
 
 
+def _check_evidence() -> Check:
+    """A condition and the evidence for it never disagree."""
+    condition = (
+        "((not has_good_tier or tier_disclosure_id is not null) and has_valid_label = (label_certificate_no is not null)"
+        " and is_ets_clear = (ets_outstanding_t_co2e = 0) and has_no_ccer_finding = (ccer_finding_count = 0)"
+        " and (ccer_finding_count = 0) = (ccer_finding is null) and has_no_lagging_eia = (lagging_eia_id is null)) is not true"
+    )
+    return count_broken("conditions_have_evidence", condition, "bank_id || ' ' || borrower_id || ' ' || as_of", "marts.finance__borrowers")
+
+
 def list_checks(limits: Limits, columns: Mapping[str, Mapping[str, str]]) -> list[Check]:
     return [
         check_filled(),
@@ -88,6 +98,7 @@ def list_checks(limits: Limits, columns: Mapping[str, Mapping[str, str]]) -> lis
         _check_portfolios(limits),
         _check_financed(limits),
         _check_eligible(),
+        _check_evidence(),
         _check_stress(),
         check_emptied(MARTS, columns, limits),
     ]

@@ -59,6 +59,26 @@ FAULTS = {
         "assert_positions_conserve_what_is_owed"
     ],
     "update marts.ets__product_costs_by_year set net_cost_cny = net_cost_cny * 1.001": ["assert_product_costs_add_up_to_the_enterprise"],
+    "update marts.ets__benchmarks_by_year set previous_t_co2e_per_unit = 0.9 where is_series_start": [
+        "assert_benchmarks_of_two_outputs_are_two_series"
+    ],
+    "update marts.ets__rules_by_year set obligation_t_co2e = obligation_t_co2e * 2 where compliance_year = 2024": [
+        "assert_obligations_of_rules_are_those_of_positions"
+    ],
+    "update marts.ets__cost_reconciliations_by_year set product_cost_cny = 0": ["assert_costs_are_carried_by_products_or_named_as_not"],
+    "update marts.ccer__ledger_events set balance_before_t_co2e = balance_before_t_co2e + 1 where event_rank = 2": [
+        "assert_credit_events_carry_the_balance_on"
+    ],
+    "update marts.ccer__offset_eligibilities set usable_t_co2e = usable_t_co2e + 1 where eligibility_status <> 'usable'": [
+        "assert_usable_credits_are_left_in_the_ledger"
+    ],
+    "delete from marts.ccer__offset_uses_by_year where use_status = 'surrendered_without_cancellation'": [
+        "assert_offset_uses_add_up_to_the_surrenders"
+    ],
+    "update marts.eia__promise_biases set project_count = project_count + 1 where breakdown = 'sector'": [
+        "assert_biases_count_every_project_once"
+    ],
+    "update marts.finance__borrowers set lagging_eia_id = 'E' where has_no_lagging_eia": ["assert_conditions_agree_with_their_evidence"],
     "update marts.ccer__ledger set balance_t_co2e = balance_t_co2e + 1 where cancelled_voluntary_t_co2e > 0": [
         "assert_credits_are_conserved_from_issue_to_cancellation"
     ],

@@ -15,7 +15,19 @@ INTERMEDIATE = re.compile(rf"int_({'|'.join(INSTRUMENTS)})__[a-z_]+_[a-z]+ed")
 MART = re.compile(rf"({'|'.join(INSTRUMENTS)})__[a-z_]+?(_by_(day|month|quarter|year)(_public)?)?")
 SINGULAR = re.compile(r"assert_[a-z]+(_[a-z0-9]+){2,}")
 
-UNITS = ("kg_co2e", "t_co2e", "cny_per_t", "cny", "t", "mwh", "pct", "kg_co2e_per_unit", "t_co2e_per_unit", "cny_per_declared_unit", "t_co2e_per_million_cny")
+UNITS = (
+    "kg_co2e",
+    "t_co2e",
+    "cny_per_t",
+    "cny",
+    "t",
+    "mwh",
+    "pct",
+    "kg_co2e_per_unit",
+    "t_co2e_per_unit",
+    "cny_per_declared_unit",
+    "t_co2e_per_million_cny",
+)
 WITHOUT_UNIT = ("share", "ratio", "count", "rank", "score", "year")
 NUMBER = re.compile(rf"(?:[a-z0-9_]+_)?(?:{'|'.join(WITHOUT_UNIT)})|[a-z0-9_]+_(?:{'|'.join(UNITS)})")
 # Names that methods.md fixes as the interface, though they carry no suffix; nothing else may join them without a reason.

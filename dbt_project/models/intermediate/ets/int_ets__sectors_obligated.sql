@@ -25,7 +25,8 @@ sector_years as (
         case
             when count(*) = count(facility_years.facility_output_quantity * benchmarks.benchmark_t_co2e_per_unit)
                 then cast(
-                        {{ ordered_sum('facility_years.facility_output_quantity * benchmarks.benchmark_t_co2e_per_unit') }} as decimal(38, 12)
+                        {{ ordered_sum('facility_years.facility_output_quantity * benchmarks.benchmark_t_co2e_per_unit') }}
+                        as decimal(38, 12)
                     )
         end as benchmark_allocation_t_co2e,
         -- One draft makes the sum a draft: `draft` sorts before `final`.

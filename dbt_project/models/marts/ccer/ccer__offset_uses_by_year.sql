@@ -74,13 +74,10 @@ measured as (
     select
         uncovered.*,
         least(uncovered.uncancelled_t_co2e, uncovered.cancelled_voluntary_t_co2e) as voluntary_reuse_t_co2e,
-        case when uncovered.surrendered_national_t_co2e > 0
-            then least(
-                    uncovered.uncovered_elsewhere_t_co2e,
-                    least(uncovered.surrendered_national_t_co2e, uncovered.cancelled_ets_offset_t_co2e)
-                )
-            else 0
-        end as several_markets_t_co2e
+        least(
+            uncovered.uncovered_elsewhere_t_co2e,
+            least(uncovered.surrendered_national_t_co2e, uncovered.cancelled_ets_offset_t_co2e)
+        ) as several_markets_t_co2e
     from uncovered
 ),
 
