@@ -11,7 +11,7 @@ import json
 import sys
 import uuid
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -41,8 +41,9 @@ class Reader:
 
     name: str = MINISTRY
     kind: str = MINISTRY
-    title: str = ""
+    titles: dict[str, str] = field(default_factory=dict)
     tables: frozenset[str] | None = None
+    member: str | None = None
 
     def holds(self, table: str) -> bool:
         return self.tables is None or table in self.tables
@@ -115,7 +116,7 @@ def _write_menu(menu: list[tuple[int, str, str]], spoken: Node, lang: str, reade
     other = next(code for code in LANGUAGES if code != lang)
     name = {"zh": "中文", "en": "English"}[other]
     language = f"[{name}](/superset/dashboard/{reader.slug(spoken['slug'], other)}/)"
-    return " · ".join([*links, language]) + "\n\n" + spoken["header"] + " " + footnote
+    return f"{' · '.join([*links, language])}\n\n{spoken['header']} {footnote}"
 
 
 def _build_database(database: Node, reader: Reader) -> Node:
@@ -226,7 +227,7 @@ def _build_chart(name: str, chart: Node, spoken: Node, lang: str, reader: Reader
 def _build_dashboard(spoken: Node, lang: str, reader: Reader) -> Node:
     # The numbers only tie filters to charts within this file; the importer replaces them by its own.
     numbers = {name: number for number, name in enumerate(spoken["charts"], start=1)}
-    title = spoken["title"] if reader.name == MINISTRY else f"{spoken['title']} · {reader.title}"
+    title = spoken["title"] if reader.name == MINISTRY else f"{spoken['title']} · {reader.titles[lang]}"
     return {
         "dashboard_title": title,
         "description": spoken["description"],
@@ -238,7 +239,9 @@ def _build_dashboard(spoken: Node, lang: str, reader: Reader) -> Node:
         "uuid": reader.uuid("dashboard", spoken["slug"], lang),
         "position": _build_position(spoken, lang, numbers, reader, title),
         "metadata": {
-            "native_filter_configuration": [_build_filter(name, entry, spoken, numbers, reader) for name, entry in spoken["filters"].items()],
+            "native_filter_configuration": [
+                _build_filter(name, entry, spoken, numbers, reader) for name, entry in spoken["filters"].items()
+            ],
             "cross_filters_enabled": spoken.get("cross_filters", True),
             "color_scheme": spoken["colours"]["scheme"],
             "label_colors": _build_colours(spoken["colours"]["series"]),

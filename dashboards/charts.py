@@ -133,7 +133,7 @@ def _table(chart: Node, labels: Node) -> tuple[str, Node, list[Node]]:
     names = labels | chart.get("labels", {})
     config: Node = {}
     for column in columns:
-        config[column] = {"customColumnName": names[_strip_language(column)]}
+        config[column] = {"customColumnName": names.get(_strip_language(column)) or names[column]}
         if column.endswith("_year"):
             config[column] |= {"d3NumberFormat": "d", "d3SmallNumberFormat": "d"}
         elif column in chart.get("formats", {}):

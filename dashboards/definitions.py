@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,8 +13,12 @@ from dashboards.charts import Node
 
 ROOM = Path(__file__).resolve().parent / "superset"
 DEFINITIONS = ROOM / "definitions"
-MARTS = Path(__file__).resolve().parents[1] / "dbt_project" / "models" / "marts"
+MODELS = Path(__file__).resolve().parents[1] / "dbt_project" / "models"
+MARTS = MODELS / "marts"
+DICTIONARY = MODELS / "dictionary.md"
 LANGUAGES = ("zh", "en")
+# An entry of the dictionary: the first colon of each language is where the column's title ends.
+_ENTRY = re.compile(r"{% docs (\w+) %}\s*(.*?)\s*{% enddocs %}", re.DOTALL)
 # What Superset is told of a column's type; widths are the engine's affair.
 _TYPES = {"decimal": "DOUBLE"}
 
@@ -42,7 +47,18 @@ def read_definitions(folder: Path = DEFINITIONS, marts: Path = MARTS) -> Definit
             if name in owner:
                 raise ValueError(f"chart {name} is defined in {owner[name]} and in {dashboard['slug']}")
             owner[name] = dashboard["slug"]
+    shared["labels"] = read_titles() | shared["labels"]
     return Definitions(shared, read_tables(marts) | shared["tables"], dashboards)
+
+
+def read_titles(dictionary: Path = DICTIONARY) -> dict[str, Node]:
+    """Column -> its title in both languages, as the dictionary has it."""
+    titles: dict[str, Node] = {}
+    for name, text in _ENTRY.findall(dictionary.read_text(encoding="utf-8")):
+        zh, _, en = " ".join(text.split()).partition(" | ")
+        # English titles tell of a unit in brackets; what follows the colon explains.
+        titles[name] = {"zh": zh.split("：")[0].strip(), "en": en.split(":")[0].strip()}
+    return titles
 
 
 def _read(path: Path) -> Node:
@@ -62,7 +78,7 @@ def read_tables(marts: Path = MARTS) -> dict[str, Node]:
 
 
 def _name_type(data_type: str) -> str:
-    plain = data_type.split("(")[0].lower()
+    plain = data_type.split("(", maxsplit=1)[0].lower()
     return _TYPES.get(plain, plain.upper())
 
 

@@ -357,14 +357,14 @@ def report(context: typer.Context, out: Annotated[Path | None, typer.Option(help
 
 @dashboards_app.command("publish", help=_help("help.publish"))
 def publish_dashboards(context: typer.Context) -> None:
-    import dashboards.client
+    import dashboards.publication
     import dashboards.server
 
     session: Session = context.obj
     server = dashboards.server.find(session.settings.data)
     if server is None:
         raise SettingsError(session.terminal.text("dashboards.not_running"))
-    published = dashboards.client.publish(server.url, server.user, server.password, session.settings.data)
+    published = dashboards.publication.publish(server.url, server.user, server.password, session.settings.data)
     session.answer(published)
     if not session.as_json:
         session.terminal.tell("dashboards.done", url=published.urls[session.settings.lang])

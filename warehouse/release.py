@@ -24,7 +24,7 @@ from ingest.contract import read_contracts
 from ingest.delivery import sync_folder
 from ingest.reference import ReferenceLists
 from warehouse.audience import read_policy
-from warehouse.audience_files import SUMMARY, add_summary, describe_audience_file, file_hash, write_audience_files
+from warehouse.audience_files import add_late_tables, describe_audience_file, file_hash, write_audience_files
 from warehouse.build import PROJECT, PUBLIC_TOTALS, Build, BuildRefused, build
 from warehouse.content import mart_hashes
 from warehouse.facts import own_tables, used_waivers
@@ -248,7 +248,7 @@ def _fill(settings: Settings, ledger: Ledger, made: Build, manifest: dict[str, A
     manifest["gates"] = [*manifest["gates"], searched]
     if not searched["success"]:
         raise ReleaseRefused(manifest["gates"])
-    add_summary(audiences, own_tables(settings, ledger, manifest, made.as_of)[SUMMARY], folder)
+    add_late_tables(audiences, own_tables(settings, ledger, manifest, made.as_of), folder)
     for audience in audiences:
         (folder / audience.file_name).chmod(0o444)
         _sync_file(folder / audience.file_name)

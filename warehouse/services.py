@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import dashboards.client
+import dashboards.publication
 import dashboards.server
 from warehouse.airflow_client import wait_for_dags
 from warehouse.airflow_server import Airflow, end_airflow, start_airflow
@@ -55,7 +55,7 @@ def start_services(data: Path, superset_environment: Path, ports: Ports, lang: s
     say(TEXTS["superset_ready"][lang].format(url=superset.url, user=superset.user, file=superset.password_file))
     addresses: dict[str, str] = {}
     if (data / "releases" / "current").exists():
-        addresses = dashboards.client.publish(superset.url, superset.user, superset.password, data).urls
+        addresses = dashboards.publication.publish(superset.url, superset.user, superset.password, data).urls
         say(TEXTS["dashboard"][lang].format(url=addresses[lang]))
     else:
         say(TEXTS["no_release"][lang])
