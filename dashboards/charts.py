@@ -49,7 +49,7 @@ def _one(column: str, label: str) -> Node:
 
 
 def _where(column: str, operator: str, value: str | int | None = None) -> Node:
-    named = {"==": "EQUALS", "!=": "NOT_EQUALS", "IS NOT NULL": "IS_NOT_NULL", "IS TRUE": "IS_TRUE"}
+    named = {"==": "EQUALS", "!=": "NOT_EQUALS", "IS NOT NULL": "IS_NOT_NULL"}
     return {
         "clause": "WHERE",
         "expressionType": "SIMPLE",
@@ -67,7 +67,7 @@ def _narrow(chart: Node) -> list[Node]:
         *(_where(column, "==", value) for column, value in chart.get("only", {}).items()),
         *(_where(column, "!=", value) for column, value in chart.get("without", {}).items()),
         *(_where(column, "IS NOT NULL") for column in chart.get("known", [])),
-        *(_where(column, "IS TRUE") for column in chart.get("true", [])),
+        *(_where(column, "==", True) for column in chart.get("true", [])),
     ]
 
 

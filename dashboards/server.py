@@ -6,6 +6,7 @@ Superset lives in another environment than the pipeline (it needs SQLAlchemy 1.4
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import logging
 import os
@@ -97,7 +98,7 @@ def start(data_dir: Path, venv: Path, port: int, lang: str = "zh", say: Callable
     if not _is_prepared(home, version):
         tell("首次启动：正在准备 Superset 的元数据库……" if lang == "zh" else "First start: setting up Superset's metadata ...")
         _prepare(python, home, environment)
-        home.prepared_file.write_text(json.dumps({"superset_version": version}), encoding="utf-8")
+        home.prepared_file.write_text(json.dumps(_describe_setup(version)), encoding="utf-8")
     return _launch(python, home, environment, port, lang, workers)
 
 
@@ -195,7 +196,13 @@ def _read_version(python: Path) -> str:
 def _is_prepared(home: _Home, version: str) -> bool:
     if not home.prepared_file.exists():
         return False
-    return bool(json.loads(home.prepared_file.read_text(encoding="utf-8"))["superset_version"] == version)
+    return bool(json.loads(home.prepared_file.read_text(encoding="utf-8")) == _describe_setup(version))
+
+
+def _describe_setup(version: str) -> dict[str, str]:
+    """What the metadata was made by: another version of Superset or of the preparation makes it ready again."""
+    preparation = hashlib.sha256((ROOM / "prepare_metadata.py").read_bytes()).hexdigest()
+    return {"superset_version": version, "preparation": preparation}
 
 
 def _prepare(python: Path, home: _Home, environment: dict[str, str]) -> None:
