@@ -77,6 +77,10 @@ class ReferenceLists:
                 con.unregister("raw")
         return tables
 
+    def table(self, name: str) -> pa.Table:
+        """One list, its cells typed."""
+        return self._typed[name]
+
     def load(self, con: duckdb.DuckDBPyConnection) -> None:
         """Register every list as a view in schema `reference` of a connection."""
         con.execute("create schema if not exists reference")

@@ -2,15 +2,28 @@
 
 from __future__ import annotations
 
+import itertools
 import os
+import socket
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 ROOT = Path(__file__).resolve().parents[1]
+
+# The same examples every time, and none judged by how long it took: what fails here fails on every machine, however busy.
+# `--hypothesis-profile=explore` draws new ones.
+settings.register_profile("same", derandomize=True, database=None, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("explore", deadline=None)
+settings.load_profile("same")
+
+# Below the ports that the system hands out by itself (/proc/sys/net/ipv4/ip_local_port_range): a server here takes a minute to come to
+# its port, and until then any connection of another process could be given that number.
+_PORTS = itertools.cycle(range(20_000, 29_000))
 
 
 @pytest.fixture(scope="session")
@@ -26,7 +39,7 @@ def shared() -> Path:
 def tanlian() -> Callable[..., subprocess.CompletedProcess[str]]:
     """Run `tanlian ARGUMENTS` on a data directory; further keywords are environment variables."""
 
-    def run(data: Path, *arguments: str, timeout: float = 900, **environment: str) -> subprocess.CompletedProcess[str]:
+    def run(data: Path, *arguments: str, timeout: float = 1_800, **environment: str) -> subprocess.CompletedProcess[str]:
         plain = {name: value for name, value in os.environ.items() if not name.startswith("TANLIAN_")}
         return subprocess.run(
             [str(Path(sys.executable).with_name("tanlian")), *arguments],
@@ -39,3 +52,14 @@ def tanlian() -> Callable[..., subprocess.CompletedProcess[str]]:
         )
 
     return run
+
+
+def find_free_port() -> int:
+    """A port of loopback that is free and that no other worker of this run is given."""
+    worker = int("".join(filter(str.isdigit, os.environ.get("PYTEST_XDIST_WORKER", ""))) or 0)
+    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    for port in _PORTS:
+        with socket.socket() as probe:
+            if port % workers == worker and probe.connect_ex(("127.0.0.1", port)) != 0:
+                return port
+    raise AssertionError("the ports never end")

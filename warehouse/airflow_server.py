@@ -35,7 +35,8 @@ PARTS = {
     "scheduler": ["scheduler", "--skip-serve-logs"],
     "dag-processor": ["dag-processor"],
 }
-BOOT_TIMEOUT_S = 240
+# Long, for a machine that does other things: a part that has ended is noticed at once.
+BOOT_TIMEOUT_S = 600
 STOP_TIMEOUT_S = 10
 HEARTBEAT_S = 5
 

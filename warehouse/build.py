@@ -104,11 +104,15 @@ def _dbt_environment(settings: Settings, folder: Path, warehouse: Path) -> dict[
     }
 
 
-def _run_dbt(settings: Settings, folder: Path, warehouse: Path, as_of: datetime, say: Callable[[str], None]) -> list[dict[str, Any]]:
-    given = {"as_of": as_of.isoformat(timespec="microseconds"), "rule_date": china_day(as_of)}
+def clock_variables(as_of: datetime, rule_date: str) -> dict[str, str]:
+    """The clocks as dbt gets them."""
+    return {"as_of": as_of.isoformat(timespec="microseconds"), "rule_date": rule_date}
+
+
+def _run_dbt(settings: Settings, folder: Path, warehouse: Path, given: dict[str, str], say: Callable[[str], None]) -> list[dict[str, Any]]:
     earlier = gather_earlier_totals(settings, folder)
     if earlier is not None:
-        given["earlier_totals"] = str(earlier)
+        given = given | {"earlier_totals": str(earlier)}
     command = [
         str(Path(sys.executable).with_name("dbt")),
         "build",
@@ -135,6 +139,29 @@ def _run_dbt(settings: Settings, folder: Path, warehouse: Path, as_of: datetime,
     return _read_results(folder, process.returncode, lines)
 
 
+def compile_project(settings: Settings, folder: Path, given: dict[str, str]) -> Path:
+    """dbt's manifest, with the code of every model, rendered for these variables; runs nothing.
+
+    Raises:
+        BuildError: dbt broke.
+    """
+    lay_out_project(ReferenceLists(), folder / "project")
+    command = [
+        str(Path(sys.executable).with_name("dbt")),
+        "compile",
+        "--project-dir", str(folder / "project"),
+        "--profiles-dir", str(folder / "project"),
+        "--vars", json.dumps(given),
+        "--log-path", str(folder / "logs"),
+        "--no-use-colors",
+    ]  # fmt: skip
+    environment = _dbt_environment(settings, folder, folder / "warehouse.duckdb")
+    done = subprocess.run(command, cwd=folder / "project", env=environment, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise BuildError("\n".join(done.stdout.splitlines()[-25:]))
+    return folder / "target" / "manifest.json"
+
+
 def _read_results(folder: Path, code: int, lines: list[str]) -> list[dict[str, Any]]:
     path = folder / "target" / "run_results.json"
     if not path.exists():
@@ -151,8 +178,14 @@ def _read_results(folder: Path, code: int, lines: list[str]) -> list[dict[str, A
     return results
 
 
-def build(settings: Settings, ledger: Ledger, as_of: datetime | None = None, say: Callable[[str], None] = lambda _: None) -> Build:
-    """Build the warehouse as known at `as_of` (UTC without zone; default now).
+def build(
+    settings: Settings,
+    ledger: Ledger,
+    as_of: datetime | None = None,
+    say: Callable[[str], None] = lambda _: None,
+    rule_date: str | None = None,
+) -> Build:
+    """Build the warehouse as known at `as_of` (UTC without zone; default now) under the rules of a day (default the local day of `as_of`).
 
     Raises:
         BuildRefused: a data test failed.
@@ -160,6 +193,7 @@ def build(settings: Settings, ledger: Ledger, as_of: datetime | None = None, say
     """
     started = utc_now()
     moment = as_of or started
+    rules = rule_date or china_day(moment)
     build_id = f"{started:%Y%m%dT%H%M%S%f}"
     folder = settings.builds / build_id
     folder.mkdir(parents=True)
@@ -170,12 +204,12 @@ def build(settings: Settings, ledger: Ledger, as_of: datetime | None = None, say
     if partial.exists():
         (folder / "target").mkdir()
         shutil.copyfile(partial, folder / "target" / partial.name)
-    results = _run_dbt(settings, folder, warehouse, moment, say)
+    results = _run_dbt(settings, folder, warehouse, clock_variables(moment, rules), say)
     parsed = folder / "target" / partial.name
     if parsed.exists():
         shutil.copyfile(parsed, partial)
     _forget_old(settings)
-    return Build(build_id, warehouse, moment, china_day(moment), results, (utc_now() - started).total_seconds())
+    return Build(build_id, warehouse, moment, rules, results, (utc_now() - started).total_seconds())
 
 
 def _forget_old(settings: Settings, keep: int = 3) -> None:

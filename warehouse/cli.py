@@ -18,14 +18,16 @@ from ingest.contract import ContractError, read_contracts
 from ingest.reference import ReferenceError
 from warehouse import cli_quarantine
 from warehouse.airflow_home import AirflowError
+from warehouse.cli_compare import add_compare_commands
 from warehouse.cli_fetch import add_fetch_commands
+from warehouse.cli_reports import add_report_commands
 from warehouse.inbox import waiting_files
-from warehouse.settings import ROOT, Settings, SettingsError, UnknownSource, parse_instant, read_settings, utc_now
+from warehouse.settings import ROOT, Settings, SettingsError, UnknownSource, parse_instant, parse_rule_date, read_settings, utc_now
 from warehouse.terminal import Terminal, visible
 from warehouse.texts import say
 
 BROKEN, USAGE, REFUSED = 1, 2, 3
-_VALUED = {"--lang": "TANLIAN_LANG", "--as-of": "TANLIAN_AS_OF", "--reference": "TANLIAN_REFERENCE"}
+_VALUED = {"--lang": "TANLIAN_LANG", "--as-of": "TANLIAN_AS_OF", "--reference": "TANLIAN_REFERENCE", "--rules": "TANLIAN_RULES"}
 _FLAGS = {"--json", "--quiet"}
 
 
@@ -77,6 +79,8 @@ app.add_typer(dashboards_app, name="dashboards")
 app.add_typer(cli_quarantine.app, name="quarantine")
 app.command(help=_help("help.receipt"))(cli_quarantine.receipt)
 add_fetch_commands(app, _help)
+add_report_commands(app, _help)
+add_compare_commands(app, _help)
 
 
 @dataclasses.dataclass
@@ -87,6 +91,11 @@ class Session:
     terminal: Terminal
     as_json: bool
     as_of: str | None
+    rules: str | None = None
+
+    @property
+    def rule_date(self) -> str | None:
+        return parse_rule_date(self.rules) if self.rules else None
 
     @property
     def moment(self) -> Any:
@@ -112,6 +121,7 @@ def start(
     quiet: Annotated[bool, typer.Option(help=_help("option.quiet"))] = False,
     as_of: Annotated[str | None, typer.Option(help=_help("option.as_of"))] = None,
     reference: Annotated[Path | None, typer.Option(help=_help("option.reference"))] = None,
+    rules: Annotated[str | None, typer.Option(metavar="DATE", help=_help("option.rules"))] = None,
 ) -> None:
     if lang not in ("zh", "en"):
         raise SettingsError(f"--lang: zh 或 en / zh or en, not {lang!r}")
@@ -127,10 +137,10 @@ def start(
     os.environ["TANLIAN_LANG"] = lang
     if as_of is not None:
         parse_instant(as_of)
-    context.obj = Session(settings, Terminal(lang, quiet or as_json), as_json, as_of)
+    context.obj = Session(settings, Terminal(lang, quiet or as_json), as_json, as_of, rules)
 
 
-def _open(session: Session) -> Any:
+def open_ledger(session: Session) -> Any:
     from warehouse.ledger import Ledger
 
     session.settings.data.mkdir(parents=True, exist_ok=True)
@@ -201,7 +211,7 @@ def deliver(
         if not path.exists() and not path.is_symlink():
             raise SettingsError(session.terminal.text("deliver.absent", path=path))
     moment = parse_instant(received_at) if received_at else None
-    intake = Intake(session.settings, _open(session))
+    intake = Intake(session.settings, open_ledger(session))
     receipts = []
     with session.terminal.working(", ".join(path.name for path in files)[:80]):
         for path in files:
@@ -232,7 +242,7 @@ def land(
     from warehouse.intake import Intake
 
     with session.terminal.working("inbox") as update:
-        receipts = Intake(session.settings, _open(session)).take_inbox(source, file, lambda receipt: update(receipt["file"]))
+        receipts = Intake(session.settings, open_ledger(session)).take_inbox(source, file, lambda receipt: update(receipt["file"]))
     if not receipts and not session.as_json:
         session.terminal.tell("land.nothing")
     _show_receipts(session, receipts)
@@ -246,7 +256,7 @@ def build(context: typer.Context) -> None:
     session: Session = context.obj
     try:
         with session.terminal.working("dbt build") as update:
-            made = run_build(session.settings, _open(session), session.moment, update)
+            made = run_build(session.settings, open_ledger(session), session.moment, update, session.rule_date)
     except BuildRefused as refusal:
         session.answer({"status": "refused", "tests": refusal.tests})
         session.terminal.err.print(visible(str(refusal)), markup=False, soft_wrap=True)
@@ -266,7 +276,7 @@ def release(context: typer.Context) -> None:
     session: Session = context.obj
     try:
         with session.terminal.working("release") as update:
-            outcome = run_release(session.settings, _open(session), session.moment, say=update)
+            outcome = run_release(session.settings, open_ledger(session), session.moment, say=update, rule_date=session.rule_date)
     except ReleaseRefused as refusal:
         session.answer({"status": "refused", "release_id": None, "gates": refusal.gates})
         if not session.as_json:
@@ -287,7 +297,7 @@ def rollback(context: typer.Context) -> None:
 
     session: Session = context.obj
     try:
-        restored = roll_back(session.settings, _open(session))
+        restored = roll_back(session.settings, open_ledger(session))
     except LookupError as error:
         raise SettingsError(str(error)) from error
     session.answer({"status": "rolled_back", "release_id": restored})
@@ -300,7 +310,7 @@ def releases(context: typer.Context) -> None:
     from warehouse.release import current_release
 
     session: Session = context.obj
-    listed = _open(session).releases()
+    listed = open_ledger(session).releases()
     in_force = current_release(session.settings)
     for row in listed:
         row["in_force"] = in_force is not None and row["release_id"] == in_force.name
@@ -326,7 +336,7 @@ def status(context: typer.Context) -> None:
     from warehouse.summary import summarise_sources
 
     session: Session = context.obj
-    found = summarise_sources(session.settings, _open(session))
+    found = summarise_sources(session.settings, open_ledger(session))
     in_force = current_release(session.settings)
     session.answer({"release_id": in_force.name if in_force else None, "sources": found})
     if not session.as_json:
@@ -339,20 +349,6 @@ def status(context: typer.Context) -> None:
             + (in_force.name if in_force else session.terminal.text("release.nothing_at_all")),
             markup=False,
         )
-
-
-@app.command(help=_help("help.report"))
-def report(context: typer.Context, out: Annotated[Path | None, typer.Option(help=_help("option.out"))] = None) -> None:
-    from warehouse.summary import write_current_report
-
-    session: Session = context.obj
-    with session.terminal.working("report"):
-        path = write_current_report(session.settings, _open(session), out)
-    if path is None:
-        raise SettingsError(session.terminal.text("release.nothing_at_all"))
-    session.answer({"path": path})
-    if not session.as_json:
-        session.terminal.tell("report.done", path=path)
 
 
 @dashboards_app.command("publish", help=_help("help.publish"))
@@ -382,7 +378,13 @@ def world(
     found = read_world(folder)
     with session.terminal.working(str(folder)) as update:
         judged = judge_world(
-            found, out, session.settings, session.moment, lambda receipt: update(f"{receipt['source']}/{receipt['file']}"), update
+            found,
+            out,
+            session.settings,
+            session.moment,
+            lambda receipt: update(f"{receipt['source']}/{receipt['file']}"),
+            update,
+            session.rule_date,
         )
     session.answer(
         {

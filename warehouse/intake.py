@@ -387,7 +387,8 @@ class Intake:
             self._put(self._make(rest, "waiting"), self._waiting_file(row, rest.num_rows))
         gone = rows.filter(pc.is_in(outcome, pa.array(["accepted", "duplicate"])))
         closed, waived = self._close(row, contract, gone.select(types), by_sequence, waived_of(settled, waivers, outcome))
-        self.ledger.settle_waiting(row["sequence"], accepted.num_rows, duplicate, refused, landed, closed, waived)
+        known_at = max(received_at, self.ledger.last_landed_at(contract.references()) or received_at)
+        self.ledger.settle_waiting(row["sequence"], accepted.num_rows, duplicate, refused, landed, closed, waived, known_at)
         waiting.unlink()
         return bool(landed)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -320,8 +320,11 @@ class Ledger(SqliteStore):
         landed: list[tuple[Path, int]],
         closed: Sequence[Closure] = (),
         waived: Sequence[dict[str, Any]] = (),
+        known_at: datetime | None = None,
     ) -> None:
-        """Move rows that waited to where they went; the sum stays."""
+        """Move rows that waited to where they went; the sum stays. They are known from `known_at` on, when what they waited for came:
+        what the warehouse said of an earlier day stays as it was.
+        """
         moved = accepted + duplicate
         with self.transaction():
             row = self._rows("select * from deliveries where sequence = ?", (sequence,))[0]
@@ -329,7 +332,7 @@ class Ledger(SqliteStore):
                 "update deliveries set accepted = accepted + ?, duplicate = duplicate + ?, quarantined = quarantined - ?, waiting = waiting - ? where sequence = ?",
                 (accepted, duplicate, moved, moved + refused, sequence),
             )
-            self._list_files(row, landed)
+            self._list_files(row, landed, known_at.isoformat() if known_at else None)
             told: dict[str, Any] = {"accepted": accepted, "duplicate": duplicate, "refused": refused}
             self._enter_waived(row, waived, datetime.fromisoformat(row["received_at"]))
             self.note("settled", f"{row['source']}/{row['file']}", told | ({"waivers": list(waived)} if waived else {}))
@@ -356,6 +359,13 @@ class Ledger(SqliteStore):
     def receipts_of(self, file: str) -> list[dict[str, Any]]:
         """Judged deliveries of a file name, oldest first."""
         return self._rows("select * from deliveries where file = ? and receipt is not null order by sequence", (file,))
+
+    def last_landed_at(self, sources: Iterable[str]) -> datetime | None:
+        """When the newest rows of any of these sources became known."""
+        names = sorted(sources)
+        marks = ", ".join("?" * len(names))
+        found = self._rows(f"select max(received_at) as last from landing_files where source in ({marks})", tuple(names))
+        return datetime.fromisoformat(found[0]["last"]) if found[0]["last"] else None
 
     def landing_files(self, source: str, as_of: datetime | None = None) -> list[dict[str, Any]]:
         """Landing files of a source in received order, up to an instant."""

@@ -29,6 +29,7 @@ from warehouse.build import PROJECT, PUBLIC_TOTALS, Build, BuildRefused, build
 from warehouse.content import mart_hashes
 from warehouse.facts import own_tables, used_waivers
 from warehouse.isolation import judge_files
+from warehouse.kept_lists import LISTS, keep_lists
 from warehouse.ledger import Ledger
 from warehouse.settings import ROOT, Settings, china_day, utc_now
 
@@ -78,7 +79,8 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     return manifest
 
 
-def _inputs(settings: Settings, ledger: Ledger, as_of: datetime) -> list[dict[str, Any]]:
+def listed_inputs(ledger: Ledger, as_of: datetime) -> list[dict[str, Any]]:
+    """The landing files known at an instant, as a manifest names them."""
     return [
         {
             "source": source,
@@ -92,14 +94,20 @@ def _inputs(settings: Settings, ledger: Ledger, as_of: datetime) -> list[dict[st
     ]
 
 
-def _input_hash(settings: Settings, inputs: list[dict[str, Any]], rule_date: str, fixed: bool) -> str:
-    """Hash of everything a release follows from. Without a given `as_of` the day counts only by the dated rules it brings into force."""
+def _clocks(settings: Settings, moment: datetime, is_fixed: bool, rule_date: str | None) -> str:
+    """What the clocks add to the inputs. A day that nobody gave counts only by the dated rules it brings into force."""
+    known = china_day(moment) if is_fixed else ""
+    return f"{known}|{rule_date or known or _rules_in_force(settings, china_day(moment))}"
+
+
+def _input_hash(settings: Settings, inputs: list[dict[str, Any]], clocks: str) -> str:
+    """Hash of everything a release follows from."""
     digest = hashlib.sha256()
     for entry in inputs:
         digest.update(json.dumps(entry, sort_keys=True).encode())
     digest.update(ReferenceLists(overlay=settings.reference).content_hash.encode())
     digest.update(code_version().encode())
-    digest.update((rule_date if fixed else _rules_in_force(settings, rule_date)).encode())
+    digest.update(clocks.encode())
     return digest.hexdigest()
 
 
@@ -124,8 +132,13 @@ def release(
     as_of: datetime | None = None,
     gatekeeper: Gatekeeper | None = None,
     say: Callable[[str], None] = lambda _: None,
+    rule_date: str | None = None,
 ) -> Outcome:
     """Build, gate and publish, unless nothing has changed since the release in force.
+
+    Args:
+        as_of: what was received until then (UTC without zone; default now).
+        rule_date: the day whose rules hold; default the local day of `as_of`.
 
     Raises:
         ReleaseRefused: a gate or a data test failed; nothing is published.
@@ -134,13 +147,13 @@ def release(
     with FileLock(settings.data / "release.lock"):
         _repair(settings, ledger)
         moment = as_of or utc_now()
-        inputs = _inputs(settings, ledger, moment)
-        digest = _input_hash(settings, inputs, china_day(moment), fixed=as_of is not None)
+        inputs = listed_inputs(ledger, moment)
+        digest = _input_hash(settings, inputs, _clocks(settings, moment, as_of is not None, rule_date))
         parent = current_release(settings)
         if parent is not None and (read_manifest(parent)["input_hash"] == digest or _was_withdrawn(ledger, digest)):
             return Outcome("nothing_new", parent.name, read_manifest(parent))
         keeper = gatekeeper or Gatekeeper(settings.gates)
-        made, gates = _built_and_gated(settings, ledger, moment, parent, keeper, say)
+        made, gates = built_and_gated(settings, ledger, (moment, rule_date), parent, keeper, say)
         say("publish")
         manifest = _describe(settings, ledger, made, gates, inputs, digest, parent)
         _publish(settings, ledger, made, manifest)
@@ -153,12 +166,23 @@ def _was_withdrawn(ledger: Ledger, digest: str) -> bool:
     return any(row["input_hash"] == digest and row["status"] == "rolled_back" for row in ledger.releases())
 
 
-def _built_and_gated(
-    settings: Settings, ledger: Ledger, moment: datetime, parent: Path | None, keeper: Gatekeeper, say: Callable[[str], None]
+def built_and_gated(
+    settings: Settings,
+    ledger: Ledger,
+    clocks: tuple[datetime, str | None],
+    parent: Path | None,
+    keeper: Gatekeeper,
+    say: Callable[[str], None],
 ) -> tuple[Build, list[dict[str, Any]]]:
+    """A build that every gate let pass, and what they said.
+
+    Raises:
+        ReleaseRefused: one did not.
+    """
+    moment, rule_date = clocks
     subject = f"release:{moment.isoformat()}"
     try:
-        made = build(settings, ledger, moment, say)
+        made = build(settings, ledger, moment, say, rule_date)
     except BuildRefused as refusal:
         failed = {
             "suite": "dbt.data_tests",
@@ -241,6 +265,7 @@ def _fill(settings: Settings, ledger: Ledger, made: Build, manifest: dict[str, A
     """
     policy = read_policy()
     manifest["public_totals"] = write_public_totals(made.warehouse, folder / PUBLIC_TOTALS)
+    keep_lists(ReferenceLists(overlay=settings.reference), folder / LISTS)
     tables = own_tables(settings, ledger, manifest, made.as_of)
     audiences = write_audience_files(policy, made.warehouse, tables, made.rule_date, folder)
     searched = {"severity": "critical"} | judge_files(policy, audiences, made.warehouse, folder).as_dict()

@@ -7,7 +7,7 @@ import os
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, date, datetime, timedelta, timezone
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
@@ -41,6 +41,18 @@ def parse_instant(text: str) -> datetime:
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=CHINA)
     return moment.astimezone(UTC).replace(tzinfo=None)
+
+
+def parse_rule_date(text: str) -> str:
+    """The day whose rules hold, as ISO 8601.
+
+    Raises:
+        SettingsError: it is no day.
+    """
+    try:
+        return date.fromisoformat(text).isoformat()
+    except ValueError as error:
+        raise SettingsError(f"--rules: 不是日期 / not a day: {text!r}（例 / e.g. 2024-12-31）") from error
 
 
 def china_day(moment: datetime) -> str:

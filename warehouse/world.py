@@ -154,12 +154,14 @@ def judge_world(
     as_of: datetime | None = None,
     on_receipt: Callable[[Receipt], None] = lambda _: None,
     say: Callable[[str], None] = lambda _: None,
+    rule_date: str | None = None,
 ) -> Judged:
     """Deliver a world in its received order, build, gate, and leave `OUT/release.duckdb` and `OUT/verdicts.json`.
 
     Args:
         settings: language and limits; the data directory is a scratch folder in `out`, the reference lists are the world's.
         as_of: defaults to the world's own clock, else now.
+        rule_date: the day whose rules hold; defaults to the local day of `as_of`.
     """
     scratch = out / "data"
     shutil.rmtree(scratch, ignore_errors=True)
@@ -183,7 +185,7 @@ def judge_world(
     released: str | None = None
     gates: list[dict[str, Any]] = []
     try:
-        outcome = release(own, ledger, as_of or world.as_of, keeper, say)
+        outcome = release(own, ledger, as_of or world.as_of, keeper, say, rule_date)
         released, gates = outcome.release_id, (outcome.manifest or {}).get("gates", [])
         folder = current_release(own)
         if folder is not None:

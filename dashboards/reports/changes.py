@@ -21,10 +21,13 @@ KEYS: dict[str, tuple[str, ...]] = {
 
 def count_changes(releases: Releases, mart: str) -> Row:
     """Rows now and before, keys added, keys gone, and rows whose shown figures differ."""
-    key = KEYS[mart]
-    figures = [name for name in COLUMNS[mart] if name not in key]
+    return count_rows(releases, mart, KEYS[mart], [name for name in COLUMNS[mart] if name not in KEYS[mart]])
+
+
+def count_rows(releases: Releases, mart: str, key: tuple[str, ...], figures: list[str]) -> Row:
+    """The same over the named key and columns."""
     on = " and ".join(f"n.{name} = b.{name}" for name in key)
-    differs = " or ".join(f"n.{name} is distinct from b.{name}" for name in figures)
+    differs = " or ".join(f"n.{name} is distinct from b.{name}" for name in figures) or "false"
     row = releases.read_one(
         f"""
         select

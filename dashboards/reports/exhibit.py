@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,6 +16,18 @@ from dashboards.reports.svg import draw_svg
 from dashboards.reports.wording import LANGUAGES, Language, Text, same
 
 Draw = Callable[[Language], list[dict[str, Any]]]
+# A page in one language needs its drawings in that one; drawing is what takes the time.
+_DRAWN: ContextVar[tuple[Language, ...]] = ContextVar("drawn", default=LANGUAGES)
+
+
+@contextmanager
+def drawing_in(*languages: Language) -> Iterator[None]:
+    """Within it, exhibits are drawn in these languages alone (in none: only their words and tables are made)."""
+    token = _DRAWN.set(languages)
+    try:
+        yield
+    finally:
+        _DRAWN.reset(token)
 
 
 @dataclass(frozen=True)
@@ -49,7 +63,7 @@ def make_exhibit(
     code: str, title: Text, note: Text, source: str, draw: Draw | None = None, *, table: Table | None = None, is_table_open: bool = False
 ) -> Exhibit:
     title = Text(title.zh, title.en[:1].upper() + title.en[1:])  # a finding that begins with a product's name begins a sentence
-    drawings = {language: draw_panels(draw, code, title, language) for language in LANGUAGES} if draw else {}
+    drawings = {language: draw_panels(draw, code, title, language) for language in _DRAWN.get()} if draw else {}
     return Exhibit(code, title, note, source, drawings, table, is_table_open)
 
 

@@ -67,6 +67,12 @@ class Releases:
 
     connection: duckdb.DuckDBPyConnection
     has_previous: bool
+    marts: frozenset[str] = frozenset()  # what the release in hand really holds
+    marts_before: frozenset[str] = frozenset()
+
+    def holds(self, *marts: str) -> bool:
+        """Whether the reader's file has these marts: another reader's may not."""
+        return self.marts.issuperset(marts)
 
     def read(self, sql: str, *parameters: object) -> list[Row]:
         """Rows as dictionaries; a float that is no number reads as unknown."""
@@ -99,12 +105,19 @@ def open_releases(release_file: Path, previous_file: Path | None) -> Iterator[Re
         for schema, path in files.items():
             quoted = str(path.resolve()).replace("'", "''")
             connection.execute(f"attach '{quoted}' as {schema}_file (read_only)")
+        held: dict[str, frozenset[str]] = {}
         for schema in ("now", "before"):
             present = list_columns(connection, f"{schema}_file") if schema in files else {}
+            held[schema] = frozenset(present)
             connection.execute(f"create schema {schema}")
+            for mart in sorted(set(present) - set(COLUMNS)):
+                connection.execute(f'create view {schema}."{mart}" as from {schema}_file.marts."{mart}"')
             for mart, columns in COLUMNS.items():
                 connection.execute(f"create view {schema}.{mart} as {select_columns(schema, mart, columns, present.get(mart))}")
-        yield Releases(connection, previous_file is not None)
+        # From here on the connection reads these files and nothing else of the machine.
+        connection.execute("set enable_external_access = false")
+        connection.execute("set lock_configuration = true")
+        yield Releases(connection, previous_file is not None, held["now"], held["before"])
 
 
 def list_columns(connection: duckdb.DuckDBPyConnection, catalog: str) -> dict[str, set[str]]:
@@ -124,4 +137,5 @@ def select_columns(schema: str, mart: str, columns: dict[str, str], present: set
     if absent:
         raise ReleaseShapeError(f"{mart}: columns {sorted(absent)} are absent; build the release again with this version")
     chosen = ", ".join(f"{name if name in present else 'null'}::{kind} as {name}" for name, kind in columns.items())
-    return f"select {chosen} from {schema}_file.marts.{mart}"
+    beside = "".join(f', "{name}"' for name in sorted(present - set(columns)))
+    return f"select {chosen}{beside} from {schema}_file.marts.{mart}"

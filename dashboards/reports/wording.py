@@ -43,11 +43,13 @@ def same(text: object) -> Text:
 
 @cache
 def load_wording() -> Mapping[str, Text]:
-    """All fixed statements of the report by their code.
+    """All fixed statements of the reports by their code.
 
     Raises KeyError where a language is missing: a half-translated report is not written.
     """
-    entries = yaml.safe_load(files(__package__).joinpath("wording.yaml").read_text(encoding="utf-8"))
+    entries: dict[str, dict[str, str]] = {}
+    for name in ("wording.yaml", "audience_wording.yaml"):
+        entries |= yaml.load(files(__package__).joinpath(name).read_text(encoding="utf-8"), yaml.CSafeLoader)
     return {code: Text(entry["zh"], entry["en"]) for code, entry in entries.items()}
 
 

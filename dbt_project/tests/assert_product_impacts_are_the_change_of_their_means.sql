@@ -16,7 +16,7 @@ told as (
                     then impacts.change_kg_co2e * products.output_quantity / 1000
                 else 0
             end
-        ) as change_t_co2e,
+        ) as total_change_t_co2e,
         sum(
             case
                 when products.output_quantity is not null
@@ -54,5 +54,5 @@ where
     abs(summed.weighted_mean_change_kg_co2e - (summed.new_weighted_mean_kg_co2e - summed.old_weighted_mean_kg_co2e))
     > 1e-9 * greatest(summed.new_weighted_mean_kg_co2e, summed.old_weighted_mean_kg_co2e)
     or coalesce(told.row_count, 0) > summed.changed_disclosure_count
-    or abs(summed.change_t_co2e - coalesce(told.change_t_co2e, 0)) > 1e-9 * coalesce(told.size_t_co2e, 0)
+    or abs(summed.total_change_t_co2e - coalesce(told.total_change_t_co2e, 0)) > 1e-9 * coalesce(told.size_t_co2e, 0)
     or summed.completed_disclosure_count + summed.better_tier_count + summed.worse_tier_count > summed.changed_disclosure_count

@@ -18,7 +18,7 @@ from typing import IO, Any
 import pyarrow as pa
 
 from ingest.confinement.exchange import read_result
-from ingest.confinement.limits import Limits, limits_for
+from ingest.confinement.limits import MOST_WAITS, Limits, limits_for
 from ingest.contract import Message
 from ingest.faults import FileRefused, unreadable
 from ingest.readers import RawTable
@@ -86,7 +86,7 @@ class _ReadingProcess:
 
     def ask(self, request: dict[str, Any], given: int, result: int) -> dict[str, Any]:
         socket.send_fds(self.socket, [json.dumps(request).encode()], [given, result])
-        answer = self._receive(request["limits"]["wall_seconds"] + _GRACE_SECONDS)
+        answer = self._receive(request["limits"]["wall_seconds"] * (MOST_WAITS + 1) + _GRACE_SECONDS)
         if answer["exit"]:
             log.warning("A reading ended with %s: %s", answer["exit"], self._take_errors())
         return answer

@@ -114,7 +114,7 @@ def test_terminal_table_is_printed(capsys: pytest.CaptureFixture[str], document:
 
 
 def test_memory_of_grandchildren_counts() -> None:
-    hold = "import time; held = bytearray(120 * 2**20); time.sleep(0.6)"
+    hold = "import time; held = bytearray(120 * 2**20); time.sleep(3)"
     start = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {hold!r}]); print('done')"
     run = run_child([sys.executable, "-c", start])
     assert run.said == "done\n" and run.peak_bytes > 120 * 2**20

@@ -40,7 +40,7 @@ class Room:
     def declare(self, name: str, **values: Any) -> Path:
         path = self.data / "connectors" / f"{name}.yaml"
         path.parent.mkdir(parents=True, exist_ok=True)
-        quick = {"source": "some_source", "retry_seconds": 0.01, "time_limit_seconds": 20}
+        quick = {"source": "some_source", "retry_seconds": 0.01, "time_limit_seconds": 300}
         path.write_text(yaml.safe_dump(quick | values), encoding="utf-8")
         return path
 
@@ -77,11 +77,10 @@ def serve() -> Iterator[Callable[[FastAPI], str]]:
 
             def stop() -> None:
                 server.should_exit = server.force_exit = True
-                thread.join(10)
+                thread.join(300)
 
             stack.callback(stop)
-            end = time.monotonic() + 10
-            while not server.started and time.monotonic() < end:
+            while not server.started and thread.is_alive():
                 time.sleep(0.01)
             return f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
 
@@ -135,4 +134,4 @@ def sftp(tmp_path: Path) -> Iterator[Sftp]:
     loop.call_soon_threadsafe(server.close)
     time.sleep(0.05)
     loop.call_soon_threadsafe(loop.stop)
-    thread.join(10)
+    thread.join(300)

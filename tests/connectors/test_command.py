@@ -6,7 +6,6 @@ import json
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -22,6 +21,7 @@ from typer.testing import CliRunner
 from warehouse.cli import app
 from warehouse.settings import SettingsError
 
+from ..conftest import find_free_port
 from .conftest import LOOPBACK, SECRET, Room
 from .pact_host import CLIENT, Host, error, footprint_3, make_host
 
@@ -152,9 +152,7 @@ def test_what_was_fetched_lands_and_its_receipt_says_from_where(
 
 
 def test_a_notice_of_publication_is_fetched(room: Room, host: Host, tanlian: Tanlian) -> None:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = find_free_port()
     listener = subprocess.Popen(
         [str(Path(sys.executable).with_name("tanlian")), "listen", "--port", str(port)],
         env=os.environ | {"TANLIAN_DATA": str(room.data), "AIRFLOW_CONN_STEEL_EVENTS": CONNECTION},
@@ -163,7 +161,7 @@ def test_a_notice_of_publication_is_fetched(room: Room, host: Host, tanlian: Tan
     )
     try:
         with httpx.Client(base_url=f"http://127.0.0.1:{port}", trust_env=False) as owner:
-            for _ in range(600):
+            for _ in range(6_000):
                 try:
                     answer = owner.post("/auth/token", data={"grant_type": "client_credentials"}, auth=(CLIENT, SECRET))
                     break
@@ -175,7 +173,7 @@ def test_a_notice_of_publication_is_fetched(room: Room, host: Host, tanlian: Tan
             assert owner.post("/3/events", content=json.dumps(event), headers=headers).status_code == 200
     finally:
         listener.send_signal(signal.SIGTERM)
-        _, words = listener.communicate(timeout=20)
+        _, words = listener.communicate(timeout=300)
     assert "steel" in words and find_secret(room, words) == []
     tanlian(room.data, "fetch", AIRFLOW_CONN_STEEL_PCF=CONNECTION)
     assert json.loads(room.inbox("product_footprint")[0]) == {"data": host.footprints[2]}

@@ -18,16 +18,11 @@ from warehouse.airflow_client import AirflowClient, wait_for_dags
 from warehouse.airflow_server import Airflow, end_airflow, find_airflow, list_processes, start_airflow
 from warehouse.dag_run import Progress, run_dags
 
+from ..conftest import find_free_port
 from .conftest import STAND_IN, answer_release, put_files, read_calls, refuse_release
 
 pytestmark = pytest.mark.airflow
-RELEASE_TIMEOUT_S = 60
-
-
-def find_free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+RELEASE_TIMEOUT_S = 600
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +16,8 @@ import duckdb
 import pytest
 
 from dashboards import client, server
+
+from ..conftest import find_free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 ACCEPTANCE = ROOT.parent / "shared" / "acceptance"
@@ -68,13 +69,6 @@ def live(release_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterat
         yield Live(running, data_dir)
     finally:
         server.stop(data_dir)
-
-
-def find_free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def write_release(file: Path, release_id: str) -> None:

@@ -10,7 +10,7 @@ import yaml
 from dashboards import client
 from dashboards.errors import DashboardError
 
-from .conftest import find_free_port
+from ..conftest import find_free_port
 
 
 def make_release(data_dir: Path) -> Path:

@@ -18,7 +18,8 @@ from dashboards import client, server
 from dashboards.assets import name_uuid
 from dashboards.errors import DashboardError
 
-from .conftest import SUPERSET_ENVIRONMENT, Live, find_free_port
+from ..conftest import find_free_port
+from .conftest import SUPERSET_ENVIRONMENT, Live
 
 pytestmark = [pytest.mark.superset, pytest.mark.slow]
 

@@ -25,7 +25,7 @@ pytestmark = [pytest.mark.superset, pytest.mark.slow]
 
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update", "--disable-sync"]
 CANVASES = 5
-WAIT_S = 120
+WAIT_S = 400
 SIZE = {"width": 1500, "height": 2180}
 # Five significant digits on the page, so half a unit of the fifth.
 SHOWN = 5e-5

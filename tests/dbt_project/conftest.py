@@ -121,7 +121,7 @@ def run_dbt(scratch: Path, warehouse: Path, project: Path, threads: int, *argume
     }
     command = [str(Path(sys.executable).parent / "dbt"), *arguments, "--project-dir", str(project), "--profiles-dir", str(project)]
     command += ["--log-path", str(scratch / "logs"), "--vars", yaml.safe_dump(CLOCK, default_flow_style=True).strip()]
-    done = subprocess.run(command, env=environment, cwd=scratch, capture_output=True, text=True, check=False, timeout=300)
+    done = subprocess.run(command, env=environment, cwd=scratch, capture_output=True, text=True, check=False, timeout=1_800)
     return Build(warehouse, done.returncode, done.stdout + done.stderr)
 
 

@@ -44,8 +44,14 @@ def test_empty_landing_gives_empty_marts_in_the_agreed_schemas(empty_build) -> N
     assert schemas == {"landing", "reference", "staging", "intermediate", "marts"}
     assert len(rows) >= 18
     # What is wanted and what is ruled is known before anything is delivered: these have a row per line of a reference list.
-    listed = {"policy__target_forecasts", "policy__standard_priorities", "policy__tasks", "policy__forecast_backtests"}
-    listed |= {"ets__benchmarks_by_year", "ets__rules_by_year"}
+    listed = {
+        "policy__target_forecasts",
+        "policy__standard_priorities",
+        "policy__tasks",
+        "policy__forecast_backtests",
+        "ets__benchmarks_by_year",
+        "ets__rules_by_year",
+    }
     assert {mart for mart, count in rows.items() if count} == listed
 
 

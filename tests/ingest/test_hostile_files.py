@@ -9,7 +9,6 @@ import gzip
 import io
 import logging
 import struct
-import time
 import zipfile
 import zlib
 from collections.abc import Callable
@@ -307,7 +306,6 @@ def reading(caplog: pytest.LogCaptureFixture) -> Callable[[], dict[str, float]]:
 def test_a_hostile_file_is_refused_or_read_within_bounds(case: str, tmp_path: Path, reading: Callable[[], dict[str, float]]) -> None:
     make, expected = CASES[case]
     data = make()
-    started = time.monotonic()
     try:
         table = read_confined(data, work=tmp_path)
     except FileRefused as refusal:
@@ -318,10 +316,10 @@ def test_a_hostile_file_is_refused_or_read_within_bounds(case: str, tmp_path: Pa
     else:
         assert expected == READ, f"read as {table.headers[:5]}, {table.row_count} rows"
         assert table.row_count > 0
-    assert time.monotonic() - started < MOST_SECONDS
     taken = reading()
     assert taken is not None, "the reading process itself was lost"
     assert taken["peak_bytes"] < GIB
+    assert taken["cpu_seconds"] < MOST_SECONDS  # not those of the clock, which are the machine's affair
     assert list(tmp_path.iterdir()) == []
 
 

@@ -182,7 +182,7 @@ def run_python(checkout: Path, code: str, *arguments: str) -> subprocess.Complet
         "TANLIAN_DATA": str(checkout / "data"),
     }
     return subprocess.run(
-        [sys.executable, "-c", code, *arguments], cwd=checkout, env=plain | own, capture_output=True, text=True, check=False, timeout=300
+        [sys.executable, "-c", code, *arguments], cwd=checkout, env=plain | own, capture_output=True, text=True, check=False, timeout=1_800
     )
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
+import json
 import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -16,15 +18,19 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
+import warehouse.release
 from expectations.gate import Gatekeeper
 from ingest.contract import read_contracts
+from warehouse.build import Build
 from warehouse.demonstration import make_world
 from warehouse.intake import Intake
 from warehouse.ledger import Ledger
+from warehouse.release import release
 from warehouse.settings import Settings, parse_instant
 
 DYING = Path(__file__).with_name("dying.py")
 # The time zone is the machine's business, not the warehouse's.
+FIRST, SECOND = "2026-07-31", "2026-10-31"  # the instants of the two releases of the country
 CLOCKLESS = {"TZ": "America/New_York"}
 
 
@@ -140,7 +146,7 @@ def die_at() -> Callable[..., None]:
     def run(action: str, steps: dict[str, Path], *arguments: str) -> None:
         jobs = [f"{step}={data}" for step, data in steps.items()]
         done = subprocess.run(
-            [sys.executable, str(DYING), action, *arguments, "--", *jobs], capture_output=True, text=True, check=False, timeout=600
+            [sys.executable, str(DYING), action, *arguments, "--", *jobs], capture_output=True, text=True, check=False, timeout=1_800
         )
         assert done.returncode == 0, done.stdout + done.stderr
 
@@ -151,3 +157,62 @@ def copy_data(base: Path, target: Path) -> Path:
     """A data directory again, links and all."""
     shutil.copytree(base, target, symlinks=True)
     return target
+
+
+@dataclass(frozen=True)
+class Published:
+    """Two real releases of the small country, and the data directories before and after the second."""
+
+    before: Path
+    after: Path
+    made: dict[str, Path]
+
+
+@contextlib.contextmanager
+def watched_builds() -> Iterator[list[Build]]:
+    """The builds that releases are made from, as they are made."""
+    made: list[Build] = []
+    real = warehouse.release.build
+
+    def watch(*values: Any) -> Build:
+        made.append(real(*values))
+        return made[-1]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(warehouse.release, "build", watch)
+        yield made
+
+
+def keep_build(made: Build, kept: Path) -> Path:
+    """A finished build's file and facts, to be released again without dbt."""
+    builds = made.warehouse.parent.parent
+    kept.mkdir()
+    shutil.move(made.warehouse, kept / "warehouse.duckdb")
+    facts = {"rule_date": made.rule_date, "results": made.results}
+    (kept / "build.json").write_text(json.dumps(facts), encoding="utf-8")
+    shutil.rmtree(builds)
+    return kept
+
+
+@pytest.fixture(scope="session")
+def published(
+    tmp_path_factory: pytest.TempPathFactory, open_warehouse: Callable[[Path], Warehouse], country: Country, gatekeeper: Gatekeeper
+) -> Published:
+    room = tmp_path_factory.mktemp("releases")
+    first = open_warehouse(room / "before")
+    for sent in country.stage("first"):
+        first.take(sent)
+    with watched_builds() as builds:
+        outcome = release(first.settings, first.ledger, parse_instant(FIRST), gatekeeper)
+    assert (outcome.status, len(builds)) == ("published", 1)
+    made = {FIRST: keep_build(builds[0], room / "made_first")}
+    for sent in country.stage("second"):
+        first.take(sent)
+    first.ledger.close()
+    second = open_warehouse(copy_data(first.data, room / "after"))
+    with watched_builds() as builds:
+        outcome = release(second.settings, second.ledger, parse_instant(SECOND), gatekeeper)
+    assert (outcome.status, len(builds)) == ("published", 1)
+    made[SECOND] = keep_build(builds[0], room / "made_second")
+    second.ledger.close()
+    return Published(room / "before", room / "after", made)

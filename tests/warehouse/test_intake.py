@@ -299,7 +299,7 @@ def test_two_that_take_one_inbox_lose_and_double_nothing(
     environment = os.environ | {"TANLIAN_DATA": str(both.data)}
     processes = [subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _ in range(2)]
     for process in processes:
-        _, said = process.communicate(timeout=300)
+        _, said = process.communicate(timeout=1_800)
         assert process.returncode == 0, said
     after = open_warehouse(both.data)
     assert after.landed() == alone.landed()

@@ -135,7 +135,7 @@ summed as (
         ) as old_output_kg_co2e,
         coalesce({{ ordered_sum(
             'case when changed.is_compared then changed.output_quantity * (changed.new_kg_co2e - changed.old_kg_co2e) end'
-        ) }}, 0) / 1000 as change_t_co2e,
+        ) }}, 0) / 1000 as total_change_t_co2e,
         coalesce({{ ordered_sum(
             'case when changed.is_compared and changed.is_covered then changed.output_quantity * (changed.new_kg_co2e - changed.old_kg_co2e) end'
         ) }}, 0) / 1000 as covered_change_t_co2e
@@ -184,11 +184,11 @@ final as (
         / case when weighed.whole_output_quantity > 0 then weighed.whole_output_quantity end as old_weighted_mean_kg_co2e,
         (weighed.unchanged_kg_co2e + weighed.new_output_kg_co2e)
         / case when weighed.whole_output_quantity > 0 then weighed.whole_output_quantity end as new_weighted_mean_kg_co2e,
-        1000 * weighed.change_t_co2e
+        1000 * weighed.total_change_t_co2e
         / case when weighed.whole_output_quantity > 0 then weighed.whole_output_quantity end as weighted_mean_change_kg_co2e,
         weighed.better_tier_count,
         weighed.worse_tier_count,
-        weighed.change_t_co2e,
+        weighed.total_change_t_co2e,
         weighed.covered_change_t_co2e,
         prices.vwap_cny_per_t as price_cny_per_t,
         {{ as_decimal('weighed.covered_change_t_co2e * cast(prices.vwap_cny_per_t as double)') }} as ets_cost_change_cny

@@ -1,0 +1,149 @@
+"""Drawings that several reports share: bars, lines and a place within a distribution. No figure is computed here."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import altair as alt
+
+from dashboards.reports.charts import (
+    BLUE,
+    GREEN,
+    INK,
+    MARGIN,
+    NUMBER,
+    ORANGE,
+    PALE,
+    PAPER,
+    QUIET,
+    SKY,
+    VERMILION,
+    WHOLE_WIDTH,
+    Data,
+    Spec,
+    finish,
+    set_extent,
+)  # fmt: skip
+from dashboards.reports.wording import Language, Text
+
+SERIES = (BLUE, ORANGE, GREEN, VERMILION, SKY, QUIET)
+
+
+@dataclass(frozen=True)
+class Bar:
+    """A value with the name and the digits that stand beside it."""
+
+    label: Text
+    value: float
+    display: str
+    colour: str = BLUE
+
+
+@dataclass(frozen=True)
+class Line:
+    name: Text
+    points: Sequence[tuple[str, float]]  # place on the horizontal axis (a day or a label) and value
+
+
+@dataclass(frozen=True)
+class Place:
+    """One's own value within a cell's percentiles."""
+
+    label: Text
+    low: float
+    middle: float
+    high: float
+    own: Sequence[float]
+    display: str
+
+
+def draw_bars(bars: Sequence[Bar], language: Language, extent: int = 200) -> list[Spec]:
+    """Horizontal bars from zero, each with its digits."""
+    if not bars:
+        return []
+    values = [
+        {"label": bar.label[language], "value": bar.value, "display": bar.display, "colour": bar.colour, "place": place}
+        for place, bar in enumerate(bars)
+    ]
+    reach = [bar.value for bar in bars]
+    spread = (max(max(reach), 0) - min(min(reach), 0)) or 1.0
+    room = 0.2 * spread
+    domain = [min(min(reach), 0) - (room if min(reach) < 0 else 0), max(max(reach), 0) + (room if max(reach) > 0 else 0)]
+    x = alt.X("value:Q", scale=alt.Scale(domain=domain, nice=False), axis=alt.Axis(title=None, tickCount=5, format="~s"))
+    order = [value["label"] for value in values]
+    y = alt.Y("label:N", sort=order, axis=alt.Axis(title=None, ticks=False, domain=False, **set_extent(extent)))
+    data: Data = {
+        "bars": values,
+        "right": [value for value in values if value["value"] >= 0],
+        "left": [value for value in values if value["value"] < 0],
+        "zero": [{"value": 0}],
+    }
+    drawn = alt.Chart(alt.NamedData("bars")).mark_bar(height=14).encode(x=x, y=y, color=alt.Color("colour:N", scale=None))
+    sides: dict[str, dict[str, Any]] = {"right": {"align": "left", "dx": 5}, "left": {"align": "right", "dx": -5}}
+    labels = [
+        alt.Chart(alt.NamedData(side)).mark_text(**place, fontSize=11, color=INK).encode(x=x, y=y, text="display:N")
+        for side, place in sides.items()
+        if data[side]
+    ]
+    zero = alt.Chart(alt.NamedData("zero")).mark_rule(color=INK, strokeWidth=1).encode(x=x)
+    return [finish(alt.layer(drawn, zero, *labels), data, WHOLE_WIDTH - MARGIN - extent, 24 * len(bars))]
+
+
+def draw_lines(lines: Sequence[Line], language: Language, *, zero: bool = True, is_time: bool = False, format: str = NUMBER) -> list[Spec]:
+    """One line per series over the same axis, told apart by colour and a legend."""
+    lines = [line for line in lines if line.points]
+    if not lines:
+        return []
+    names = [line.name[language] for line in lines]
+    data: Data = {
+        "points": [{"name": line.name[language], "x": place, "y": value} for line in lines for place, value in line.points],
+    }
+    x = (
+        alt.X("x:T", axis=alt.Axis(title=None, grid=False, format="%Y-%m", tickCount=8))
+        if is_time
+        else alt.X("x:O", axis=alt.Axis(title=None, labelAngle=0, grid=False))
+    )
+    y = alt.Y("y:Q", scale=alt.Scale(zero=zero, nice=True), axis=alt.Axis(title=None, tickCount=5, format=format, **set_extent(64)))
+    colour = alt.Color(
+        "name:N",
+        scale=alt.Scale(domain=names, range=list(SERIES[: len(names)])),
+        legend=alt.Legend(columns=min(3, len(names))) if len(names) > 1 else None,
+    )
+    base = alt.Chart(alt.NamedData("points")).encode(x=x, y=y, color=colour)
+    layers = [base.mark_line(strokeWidth=2)]
+    if not is_time:
+        layers.append(base.mark_point(filled=True, size=34, opacity=1))
+    return [finish(alt.layer(*layers), data, WHOLE_WIDTH - MARGIN - 64 - 10, 190)]
+
+
+def draw_places(places: Sequence[Place], language: Language) -> list[Spec]:
+    """Per row a band from the low to the high percentile, a tick at the middle one and a dot for one's own: each row on a scale of its own,
+    as 0 at the low and 1 at the high percentile, since units differ.
+    """
+    if not places:
+        return []
+    rows, dots = [], []
+    for place in places:
+        width = (place.high - place.low) or 1.0
+        clip = [max(-0.6, min(1.6, (own - place.low) / width)) for own in place.own]
+        name = place.label[language]
+        rows.append({"name": name, "low": 0.0, "high": 1.0, "middle": (place.middle - place.low) / width, "display": place.display})
+        dots += [{"name": name, "own": value} for value in clip]
+    order = [row["name"] for row in rows]
+    scale = alt.Scale(domain=[-0.7, 2.3], nice=False)
+    # Ticks would invite reading values off a scale that is each row's own; the words P20, P50 and P80 stand in the note.
+    x = alt.X("low:Q", scale=scale, axis=None)
+    y = alt.Y("name:N", sort=order, axis=alt.Axis(title=None, ticks=False, domain=False, grid=True, **set_extent(250)))
+    base = alt.Chart(alt.NamedData("rows")).encode(y=y)
+    band = base.mark_bar(color=PALE, height=14).encode(x=x, x2="high:Q")
+    middle = base.mark_tick(color=QUIET, thickness=2, size=18).encode(x=alt.X("middle:Q", scale=scale, axis=None))
+    own = (
+        alt.Chart(alt.NamedData("dots"))
+        .mark_point(filled=True, size=90, color=VERMILION, stroke=PAPER, strokeWidth=1, opacity=1)
+        .encode(y=y, x=alt.X("own:Q", scale=scale, axis=None))
+    )
+    digits = base.mark_text(align="right", fontSize=11, color=INK).encode(x=alt.value("width"), text="display:N")
+    data: Data = {"rows": rows, "dots": dots}
+    return [finish(alt.layer(band, middle, own, digits), data, WHOLE_WIDTH - MARGIN - 250, 28 * len(rows))]

@@ -1,0 +1,118 @@
+"""Which file a reader gets: the release known at an instant, and in it the file of that reader. Nobody is given another's."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from warehouse.enterprise_view import write_enterprise_view
+from warehouse.ledger import Ledger
+from warehouse.release import current_release, read_manifest
+from warehouse.settings import Settings, SettingsError
+
+MINISTRY, PUBLIC, REGION, BANK, ENTERPRISE = "ministry", "public", "region", "bank", "enterprise"
+_MEMBER = re.compile(r"[A-Za-z0-9:._-]{1,64}")
+
+
+@dataclass(frozen=True)
+class Reader:
+    """A kind of reader and which one: `region` 440000, `bank` and `enterprise` by their code; ministry and public have no member."""
+
+    kind: str
+    member: str | None = None
+
+    @property
+    def name(self) -> str:
+        """The audience's name, which is also its file's."""
+        return self.kind if self.member is None else f"{self.kind}_{self.member}"
+
+
+def parse_reader(name: str) -> Reader:
+    """A reader by the audience's name: `ministry`, `public`, `bank_<id>`, `region_<province code>`, `enterprise_<id>`.
+
+    Raises:
+        SettingsError: no such name.
+    """
+    kind, _, member = name.partition("_")
+    alone = name in (MINISTRY, PUBLIC)
+    if alone or (kind in (REGION, BANK, ENTERPRISE) and _MEMBER.fullmatch(member)):
+        return Reader(kind, member or None)
+    raise SettingsError(
+        f"没有这样的读者 {name!r}；应为 ministry、public、bank_<代码>、region_<省份代码> 或 enterprise_<代码> / there is no reader {name!r}: "
+        "ministry, public, bank_<code>, region_<province code> or enterprise_<code>"
+    )
+
+
+def release_at(settings: Settings, ledger: Ledger, moment: datetime | None) -> Path | None:
+    """Folder of the release in force, or of the newest kept one that knew no more than what was known at `moment`."""
+    if moment is None:
+        return current_release(settings)
+    known = [
+        row
+        for row in ledger.releases()
+        if row["status"] == "published"
+        and (settings.releases / row["release_id"]).is_dir()
+        and datetime.fromisoformat(row["as_of"].rstrip("Z")) <= moment
+    ]
+    newest = max(known, key=lambda row: (row["as_of"], row["published_at"]), default=None)
+    return settings.releases / newest["release_id"] if newest else None
+
+
+def listed_audiences(manifest: dict[str, Any]) -> dict[str, str]:
+    """Audience name -> file name, as the release's manifest lists them."""
+    return {
+        entry["name"]: entry["file"] if "file" in entry else f"{entry['name']}.duckdb"
+        for entry in (item if isinstance(item, dict) else {"name": item} for item in manifest["audiences"])
+    }
+
+
+def audience_file(folder: Path, reader: Reader) -> Path | None:
+    """The reader's file in a release, null where the release has none for it."""
+    name = listed_audiences(read_manifest(folder)).get(reader.name)
+    path = folder / name if name else None
+    return path if path is not None and path.is_file() else None
+
+
+def parent_of(settings: Settings, folder: Path) -> Path | None:
+    """The release before, while its files are kept."""
+    parent = read_manifest(folder)["parent_release_id"]
+    path = settings.releases / parent if parent else None
+    return path if path is not None and path.is_dir() else None
+
+
+@contextmanager
+def reader_files(settings: Settings, folder: Path, reader: Reader) -> Iterator[tuple[Path, Path | None]]:
+    """The reader's file of a release and of the one before it; an enterprise's are made for the moment and removed again.
+
+    Raises:
+        SettingsError: the release has no file for this reader.
+    """
+    before = parent_of(settings, folder)
+    if reader.kind == ENTERPRISE:
+        with TemporaryDirectory(prefix="tanlian-") as scratch:
+            now = _view(folder, reader, Path(scratch) / f"{reader.name}.duckdb")
+            if now is None:
+                raise _no_file(folder, reader)
+            earlier = _view(before, reader, Path(scratch) / "before.duckdb") if before else None
+            yield now, earlier
+        return
+    file = audience_file(folder, reader)
+    if file is None:
+        raise _no_file(folder, reader)
+    yield file, audience_file(before, reader) if before else None
+
+
+def _view(folder: Path, reader: Reader, target: Path) -> Path | None:
+    source = audience_file(folder, Reader(MINISTRY))
+    found = write_enterprise_view(source, reader.member or "", target) if source else False
+    return target if found else None
+
+
+def _no_file(folder: Path, reader: Reader) -> SettingsError:
+    return SettingsError(f"发布版 {folder.name} 没有读者 {reader.name} 的文件 / release {folder.name} holds no file for {reader.name}")
