@@ -108,6 +108,8 @@ def _axes(chart: Node) -> Node:
 
 
 def _years(chart: Node) -> Node:
+    if "grain" in chart:
+        return {"time_grain_sqla": chart["grain"], "x_axis_time_format": "%Y-%m", "tooltipTimeFormat": "%Y-%m-%d"}
     # A year is a name here: as a number the axis would run 2,022.5, as a date it would drift with time zones.
     return {"xAxisForceCategorical": True, "x_axis_sort": chart["x"], "x_axis_sort_asc": True}
 
@@ -302,14 +304,15 @@ def _bars(chart: Node, labels: Node) -> tuple[str, Node, list[Node]]:
         "adhoc_filters": narrowed,
         "orientation": "horizontal" if is_lying else "vertical",
         "stack": "Stack" if chart.get("stacked") else None,
-        "xAxisForceCategorical": True,
-        "x_axis_sort": metrics[0]["label"] if by_value else chart["x"],
-        "x_axis_sort_asc": True,
-        "show_value": not groupby,
+        # Figures beside bars that stand close would lie on one another.
+        "show_value": not groupby and len(metrics) == 1,
         "show_legend": bool(groupby) or len(metrics) > 1,
         "xAxisLabelInterval": "0" if is_lying else "auto",
         "row_limit": chart.get("limit", _ROW_LIMIT),
     }
+    params |= _years(chart)
+    if by_value:
+        params["x_axis_sort"] = metrics[0]["label"]
     if is_lying:
         params["y_axis_title_margin"] = 30
     order = [[metrics[0], False]] if by_value else [[chart["x"], True]]
@@ -333,10 +336,7 @@ def _lines(chart: Node, labels: Node) -> tuple[str, Node, list[Node]]:
         "markerSize": 6,
         "truncateYAxis": chart.get("truncated", False),
     }
-    if "grain" in chart:
-        params |= {"time_grain_sqla": chart["grain"], "x_axis_time_format": "%Y-%m", "tooltipTimeFormat": "%Y-%m-%d"}
-    else:
-        params |= _years(chart)
+    params |= _years(chart)
     return "echarts_timeseries_line", params, [_query([chart["x"], *groupby], metrics, narrowed, [[chart["x"], True]])]
 
 
