@@ -7,6 +7,7 @@ is seen and the check for drift names the file until the definition says the sam
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,14 @@ _EDITABLE = {
 _TEXTS = ("slice_name", "dashboard_title", "description")
 # Numbers of this server, and what Superset writes beside what it was given.
 _OWN_NUMBERS = ("datasource", "slice_id", "chartId", "dashboards", "dashboardId")
-_WRITTEN_BESIDE = ("chart_configuration", "global_chart_configuration", "map_label_colors", "color_scheme_domain", "shared_label_colors")
+_WRITTEN_BESIDE = (
+    "chart_configuration",
+    "global_chart_configuration",
+    "map_label_colors",
+    "color_scheme_domain",
+    "shared_label_colors",
+    "default_filters",
+)
 
 
 @dataclass
@@ -46,12 +54,14 @@ def pull(client: SupersetClient, definitions: Path = DEFINITIONS, assets: Path =
         kind, found = path.split("/")[0], exported.get(given["uuid"])
         if kind not in _EDITABLE or found is None:
             continue
+        if kind == "dashboards":
+            found = _renumber(found, given)
         for name in _EDITABLE[kind]:
             before, after = _strip(given[name]), _strip(found.get(name))
             if _covers(after, before):
                 continue
             what = f"{path}: {name}"
-            place = _put_text(definitions, given[name], found[name]) if name in _TEXTS else None
+            place = _put_text(definitions, path, given[name], found[name]) if name in _TEXTS else None
             if place is not None:
                 pulled.texts.append(f"{what}: {given[name]} -> {found[name]}")
                 pulled.files.append(place)
@@ -84,17 +94,47 @@ def _covers(after: Any, before: Any) -> bool:
     return bool(after == before) or (before in (None, "", [], {}) and after in (None, "", [], {}))
 
 
-def _put_text(definitions: Path, old: str | None, new: str | None) -> Path | None:
-    """Write a text in place of the old one where that stands in one definition exactly once; gives the file."""
+def _renumber(found: Node, given: Node) -> Node:
+    """A dashboard whose filters name its charts by the numbers that the given one has; a chart that is not in it keeps its own."""
+    numbers = {entry["meta"]["uuid"]: entry["meta"]["chartId"] for entry in given["position"].values() if _is_chart(entry)}
+    placed = {entry["meta"]["chartId"]: numbers.get(entry["meta"]["uuid"]) for entry in found["position"].values() if _is_chart(entry)}
+    renumbered: Node = json.loads(json.dumps(found))
+    for entry in renumbered["metadata"].get("native_filter_configuration", []):
+        excluded = entry.get("scope", {}).get("excluded", [])
+        entry["scope"]["excluded"] = sorted(placed.get(number) or number for number in excluded)
+    return renumbered
+
+
+def _is_chart(entry: Any) -> bool:
+    return isinstance(entry, dict) and entry.get("type") == "CHART"
+
+
+def _put_text(definitions: Path, asset: str, old: str | None, new: str | None) -> Path | None:
+    """Write a text in place of the old one where its definition holds that exactly once; gives the file."""
     if not old or not new or "\n" in new:
         return None
+    name = Path(asset).stem.rsplit("_", 1)[0]
     for path in sorted(definitions.glob("*.yaml")):
         text = path.read_text(encoding="utf-8")
+        block = _find_block(text, name) if asset.startswith("charts/") else _find_head(text, name)
         for quoted in (_quote(old), old):
-            if text.count(quoted) == 1 and _reads_as(text.replace(quoted, _quote(new)), new):
-                path.write_text(text.replace(quoted, _quote(new)), encoding="utf-8")
+            changed = block.replace(quoted, _quote(new))
+            if block.count(quoted) == 1 and _reads_as(text.replace(block, changed), new):
+                path.write_text(text.replace(block, changed), encoding="utf-8")
                 return path
     return None
+
+
+def _find_block(text: str, chart: str) -> str:
+    """The lines of a chart in a definition."""
+    found = re.search(rf"^  {chart}:\n(?: {{4}}.*\n|\n)*", text, re.MULTILINE)
+    return found[0] if found else ""
+
+
+def _find_head(text: str, dashboard: str) -> str:
+    """What stands before the filters in the definition of a dashboard."""
+    head, _, _ = text.partition("\nfilters:")
+    return head if f"\nslug: {dashboard.replace('_', '-')}\n" in head else ""
 
 
 def _quote(text: str) -> str:
