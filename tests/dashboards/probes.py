@@ -69,7 +69,7 @@ def _metric(sql: str) -> list[dict[str, Any]]:
 
 
 DATASET: dict[str, Callable[[Target], Call]] = {
-    "chart data": lambda t: _data(t),
+    "chart data": _data,
     "chart data, export csv": lambda t: _data(t, result_format="csv"),
     "chart data, export xlsx": lambda t: _data(t, result_format="xlsx"),
     "drill to detail": lambda t: _data(t, result_type="drill_detail"),
@@ -121,7 +121,11 @@ DATABASE: dict[str, Callable[[Target], Call]] = {
         "/api/v1/sqllab/execute/",
         {"json": {"database_id": t.number, "sql": "select * from marts.footprint__products", "schema": "marts", "runAsync": False}},
     ),
-    "sql estimate": lambda t: ("POST", "/api/v1/sqllab/estimate/", {"json": {"database_id": t.number, "sql": "select 1", "schema": "marts"}}),
+    "sql estimate": lambda t: (
+        "POST",
+        "/api/v1/sqllab/estimate/",
+        {"json": {"database_id": t.number, "sql": "select 1", "schema": "marts"}},
+    ),
     "database export": lambda t: ("GET", f"/api/v1/database/export/?q=!({t.number})", {}),
     "database rewrite": lambda t: ("PUT", f"/api/v1/database/{t.number}", {"json": {"allow_dml": True}}),
 }
@@ -198,15 +202,15 @@ def list_attempts(reader: str, targets: list[Target]) -> Iterator[tuple[str, Tar
                 yield channel, target, call(target)
 
 
-def try_all(
-    http: httpx.Client, reader: str, targets: list[Target], foreign: frozenset[str], every: int = 1, guest: bool = False
-) -> Tally:
+def try_all(http: httpx.Client, reader: str, targets: list[Target], foreign: frozenset[str], every: int = 1, guest: bool = False) -> Tally:
     """Make every `every`-th attempt; `guest` adds a forged guest's token to each."""
     tally, started = Tally(), time.perf_counter()
     headers = {"X-GuestToken": forge_guest()} if guest else {}
     for channel, target, (method, path, sent) in islice(list_attempts(reader, targets), 0, None, every):
         answer = http.request(method, path, headers=headers, **sent)
-        what = f"{reader}: {channel} of {target.kind} {target.number} ({target.owner} {target.table or target.slug}) -> {answer.status_code}"
+        what = (
+            f"{reader}: {channel} of {target.kind} {target.number} ({target.owner} {target.table or target.slug}) -> {answer.status_code}"
+        )
         _judge(tally, channel, what, answer, foreign, is_foreign=True)
     for channel, (method, path, sent) in GENERAL.items():
         answer = http.request(method, path, headers=headers, **sent)

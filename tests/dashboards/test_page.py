@@ -17,13 +17,16 @@ import duckdb
 import pytest
 from playwright.sync_api import Browser, Page, Route, sync_playwright
 
-from dashboards import assets
+from dashboards.definitions import LANGUAGES, read_definitions, speak
 
 from .conftest import Live
 
 pytestmark = [pytest.mark.superset, pytest.mark.slow]
 
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update", "--disable-sync"]
+DEFINITIONS = read_definitions()
+BOARDS = {board["slug"]: board for board in DEFINITIONS.dashboards if "ministry" in board["audiences"]}
+CHARTS = DEFINITIONS.list_charts(BOARDS["sector-footprints"])
 CANVASES = 5
 WAIT_S = 400
 SIZE = {"width": 1500, "height": 2180}
@@ -83,7 +86,7 @@ def open_dashboard(page: Page, live: Live, lang: str) -> None:
 
 
 def find_title(name: str, lang: str) -> str:
-    title: str = assets.speak(assets.read_definition()["charts"][name]["title"], lang)
+    title: str = speak(CHARTS[name]["title"], lang)
     return title
 
 
@@ -124,7 +127,7 @@ def ask_all(live: Live, sql: str, values: list[Any]) -> list[dict[str, Any]]:
         return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
 
 
-@pytest.mark.parametrize("lang", assets.LANGUAGES)
+@pytest.mark.parametrize("lang", LANGUAGES)
 def test_page_shows_the_figures_of_the_mart(page: Page, live: Live, lang: str) -> None:
     open_dashboard(page, live, lang)
     keep_screenshot(page, lang)
@@ -193,7 +196,7 @@ def assert_language(page: Page, lang: str) -> None:
     """Titles of one language only, and a link to the other."""
     text = page.inner_text("body")
     other = "en" if lang == "zh" else "zh"
-    for name in assets.read_definition()["charts"]:
+    for name in CHARTS:
         assert find_title(name, lang) in text
         assert find_title(name, other) not in text
     link = page.get_by_role("link", name="English" if lang == "zh" else "中文")
