@@ -203,7 +203,31 @@ def assert_language(page: Page, lang: str) -> None:
     assert link.get_attribute("href") == f"/superset/dashboard/sector-footprints-{other}/"
 
 
-def keep_screenshot(page: Page, lang: str) -> None:
+def keep_screenshot(page: Page, lang: str, slug: str = "sector-footprints") -> None:
     folder = os.environ.get("TANLIAN_SCREENSHOTS")
     if folder:
-        page.screenshot(path=Path(folder) / f"sector_footprints_{lang}.png")
+        page.screenshot(path=Path(folder) / f"{slug.replace('-', '_')}_{lang}.png")
+
+
+@pytest.mark.parametrize("lang", LANGUAGES)
+def test_every_dashboard_draws_all_its_charts(page: Page, live: Live, lang: str) -> None:
+    """One visit to each: every chart has its title, none ends in an error, and what is printed is not cut in the filters."""
+    page.goto(f"{live.server.url}/lang/{lang}", wait_until="commit")
+    for slug, board in BOARDS.items():
+        page.goto(f"{live.server.url}/superset/dashboard/{slug}-{lang}/?standalone=1", wait_until="commit")
+        titles = [speak(chart["title"], lang) for chart in DEFINITIONS.list_charts(board).values()]
+        text = wait_for_charts(page, titles)
+        assert [title for title in titles if title not in text] == [], slug
+        assert page.locator(".ant-alert-error").all_inner_texts() == [], slug
+        assert page.locator("[data-test=dashboard-filters-panel], .filter-bar").count() or not board["filters"], slug
+        keep_screenshot(page, lang, slug)
+
+
+def wait_for_charts(page: Page, titles: list[str]) -> str:
+    """Until each chart is there and nothing is loading any more, seen twice; gives what is read on the page."""
+    deadline, quiet = time.monotonic() + WAIT_S, 0
+    while time.monotonic() < deadline and quiet < 2:
+        time.sleep(0.5)
+        is_whole = page.locator(".dashboard-component-chart-holder").count() >= len(titles) and page.locator(".loading").count() == 0
+        quiet = quiet + 1 if is_whole else 0
+    return page.inner_text("body")
