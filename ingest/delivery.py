@@ -69,10 +69,12 @@ def receive_bytes(path: Path, store: Path, largest: int) -> Received:
         largest: refuse files of more bytes.
 
     Raises:
-        FileRefused: `unsafe` or `too_large`.
+        FileRefused: `unsafe`, `too_large`, or `unreadable` where there is no file.
     """
     try:
         handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except FileNotFoundError as error:
+        raise FileRefused("unreadable", Message("没有这个文件。", "There is no such file.")) from error
     except OSError as error:
         raise _unsafe(
             "不是可读的普通文件（链接、管道或设备）。", "Not a regular file that can be read (a link, a pipe or a device)."

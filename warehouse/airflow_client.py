@@ -9,25 +9,31 @@ from typing import Any, Self
 
 import httpx
 
+from ingest.contract import read_contracts
 from warehouse.airflow_home import AirflowError
 from warehouse.airflow_server import Airflow
 
+RELEASE_DAG = "build_release"
 ENDED = ("success", "failed")
 TASK_ENDED = ("success", "failed", "skipped", "upstream_failed", "removed")
 POLL_S = 1.0
 TIMEOUT_S = 60.0
+DAGS_TIMEOUT_S = 600.0
 
 
 def wait_for_dags(airflow: Airflow) -> None:
-    """Return once the DAGs can be asked for; a healthy Airflow has not yet read them."""
-    deadline = time.monotonic() + TIMEOUT_S
+    """Return once every DAG can be asked for; a healthy Airflow has not yet read them, and it reads one file after the other."""
+    expected = {f"land_{source}" for source in read_contracts()} | {RELEASE_DAG}
+    deadline = time.monotonic() + DAGS_TIMEOUT_S
     with AirflowClient(airflow) as client:
-        while time.monotonic() < deadline:
-            if client.list_dags():
-                return
+        while missing := sorted(expected - client.list_dags()):
+            if time.monotonic() > deadline:
+                break
             time.sleep(POLL_S)
-    log = airflow.log_folder / "dag-processor.log"
-    raise AirflowError(f"Airflow 没有读到任何 DAG。日志：{log}", f"Airflow has read no DAG. Log: {log}")
+    if missing:
+        log = airflow.log_folder / "dag-processor.log"
+        names = ", ".join(missing)
+        raise AirflowError(f"Airflow 没有读到 DAG：{names}。日志：{log}", f"Airflow has not read the DAGs {names}. Log: {log}")
 
 
 class AirflowClient:

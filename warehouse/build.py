@@ -99,6 +99,7 @@ def _dbt_environment(settings: Settings, folder: Path, warehouse: Path) -> dict[
         "TANLIAN_WAREHOUSE": str(warehouse),
         "TANLIAN_THREADS": str(settings.threads),
         "TANLIAN_DBT_TARGET": str(folder / "target"),
+        "HOME": str(folder / "logs"),  # dbt keeps in ~/.dbt when it last gave a hint; nothing is written outside the data directory
         "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
         "DO_NOT_TRACK": "1",
     }

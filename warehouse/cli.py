@@ -21,6 +21,7 @@ from warehouse.airflow_home import AirflowError
 from warehouse.cli_compare import add_compare_commands
 from warehouse.cli_dashboards import add_dashboard_commands
 from warehouse.cli_fetch import add_fetch_commands
+from warehouse.cli_help import translate_help
 from warehouse.cli_reports import add_report_commands
 from warehouse.inbox import waiting_files
 from warehouse.settings import ROOT, Settings, SettingsError, UnknownSource, parse_instant, parse_rule_date, read_settings, utc_now
@@ -460,7 +461,7 @@ def main() -> None:
     common, rest = hoist_options(sys.argv[1:])
     try:
         # Not `app(…)`: Typer would put an exception hook of its own in place of ours, and show users a traceback.
-        typer.main.get_command(app)(common + rest)
+        translate_help(typer.main.get_command(app), _LANG)(common + rest)
     except (SettingsError, ReferenceError, ContractError) as error:
         sys.stderr.write(visible(str(error)) + "\n")
         raise SystemExit(USAGE) from None

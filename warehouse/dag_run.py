@@ -19,12 +19,11 @@ from types import TracebackType
 from typing import IO, Any, Self
 
 from ingest.connectors.declaration import DeclarationError, read_connectors
-from warehouse.airflow_client import AirflowClient
+from warehouse.airflow_client import RELEASE_DAG, AirflowClient
 from warehouse.airflow_home import AirflowError, describe_environment, prepare_database
 from warehouse.airflow_server import Airflow, find_airflow
 from warehouse.settings import ROOT, SettingsError, read_settings
 
-RELEASE_DAG = "build_release"
 # More rounds than this over one inbox means files that neither land nor leave.
 MOST_ROUNDS = 20
 END = {"kind": "end"}

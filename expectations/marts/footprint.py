@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from expectations import composition
 from expectations.check import Check, Limits, list_examples
 from expectations.disclosure import list_disclosure_checks, record_attack
 from expectations.shape import check_emptied, check_filled, check_finite, check_keys, check_present, is_close
@@ -301,7 +302,7 @@ def list_checks(limits: Limits, columns: Mapping[str, Mapping[str, str]]) -> lis
     return [
         check_filled(),
         check_keys(_KEYS),
-        check_finite(MARTS, columns),
+        check_finite((*MARTS, *composition.MARTS), columns),
         check_present(_FIGURES),
         _check_in_force(),
         _check_conversion(limits),
@@ -312,6 +313,7 @@ def list_checks(limits: Limits, columns: Mapping[str, Mapping[str, str]]) -> lis
         _check_tiers(),
         _check_benchmarks(),
         *list_disclosure_checks(),
+        *composition.list_composition_checks(limits),
         _check_lineage(columns),
         _check_share("recalculated_share", limits, status, "count(*)", "marts.footprint__products"),
         _check_share("priced_lines_share", limits, "sum(priced_line_count)", "sum(line_count)", "marts.footprint__products"),

@@ -11,6 +11,9 @@ from expectations.shape import check_emptied, check_filled, check_finite, check_
 # The other two have rows before anything is delivered, or none for good reasons; they are held to their own checks.
 MARTS = ("policy__target_progress_by_month",)
 FED_BY = ("pcf_standard",)
+_MEASURED = (
+    *MARTS, "policy__target_forecasts", "policy__standard_priorities", "policy__forecast_backtests", "policy__forecast_backtests_by_month",
+)  # fmt: skip
 
 _TARGET = ("document", "indicator", "jurisdiction_code", "target_year")
 _KEYS = {"policy__target_progress_by_month": ("month", *_TARGET)}
@@ -65,15 +68,50 @@ def _check_priorities() -> Check:
     )
 
 
+def _check_tasks() -> Check:
+    """The plan's tasks, each with a status that landed for the day it is told for."""
+    latest = "(select max(reported_on) from marts.policy__tasks)"
+    condition = (
+        "(task.task_no is not null and task.is_done = (task.task_status = 'done') and case when task.task_status = 'not_reported'"
+        f" then not exists (select 1 from landing.policy_task as landed where landed.task_no = task.task_no and landed.as_of <= {latest})"
+        " else exists (select 1 from landing.policy_task as landed where landed.task_no = task.task_no"
+        " and landed.as_of = task.reported_on and landed.status = task.task_status) end) is not true"
+    )
+    shown = "'task ' || coalesce(plan.task_no, task.task_no) || ': ' || coalesce(task.task_status, 'not in the mart')"
+    rows = "reference.plan_task as plan full join marts.policy__tasks as task on plan.task_no = task.task_no"
+    return count_broken("tasks_of_the_plan", condition, shown, rows)
+
+
+def _check_backtests(limits: Limits) -> Check:
+    tolerance = limits.value("backtests_scored", "tolerance")
+    matches = " and ".join(f"months.{name} = backtest.{name}" for name in _TARGET)
+    told = (
+        f"(select {', '.join(_TARGET)}, count(*) as origins, avg(is_in_interval::int) as hits, avg(brier_score) as brier"
+        " from marts.policy__forecast_backtests_by_month group by all)"
+    )
+    condition = (
+        "(backtest.origin_count = coalesce(months.origins, 0) and case when backtest.backtest_status = 'scored'"
+        f" then abs(backtest.interval_hit_share - months.hits) <= {tolerance!r}"
+        f" and (backtest.brier_score is null or abs(backtest.brier_score - months.brier) <= {tolerance!r})"
+        " else coalesce(backtest.interval_hit_share, backtest.brier_score) is null end) is not true"
+    )
+    shown = "concat_ws(' ', " + ", ".join(f"backtest.{name}" for name in _TARGET) + ", backtest.backtest_status)"
+    rows = f"marts.policy__forecast_backtests as backtest left join {told} as months on {matches}"
+    # A deployment may have no target of a number of standards.
+    return replace(count_broken("backtests_scored", condition, shown, rows), may_be_empty=True)
+
+
 def list_checks(limits: Limits, columns: Mapping[str, Mapping[str, str]]) -> list[Check]:
     return [
         check_filled(),
         check_keys(_KEYS),
-        check_finite(("policy__target_progress_by_month", "policy__target_forecasts", "policy__standard_priorities"), columns),
+        check_finite(_MEASURED, columns),
         check_present(_FIGURES),
         _check_gaps(),
         _check_months(),
         _check_forecasts(),
         _check_priorities(),
+        _check_tasks(),
+        _check_backtests(limits),
         check_emptied(MARTS, columns, limits),
     ]

@@ -10,7 +10,9 @@ import random
 from collections.abc import Callable
 from datetime import date, datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import xlsxwriter
@@ -81,9 +83,40 @@ def to_json_lines(contract: Contract, table: Table) -> bytes:
     return "\n".join(lines).encode()
 
 
+def to_typed_parquet(contract: Contract, table: Table) -> bytes:
+    """The table as a program would keep it: numbers, days and instants as such, instants in UTC."""
+    shaped = {"integer": pa.int64(), "double": pa.float64(), "decimal": pa.decimal128(28, 8), "date": pa.date32(), "boolean": pa.bool_()}
+    kinds = {column.name: column.type for column in contract.columns}
+    columns = {}
+    for place, name in enumerate(table[0]):
+        cells = [row[place] or None for row in table[1:]]
+        if kinds.get(name) == "instant":
+            moments = [cell and datetime.fromisoformat(cell) for cell in cells]
+            known = [moment and (moment if moment.tzinfo else moment.replace(tzinfo=ZoneInfo("Asia/Shanghai"))) for moment in moments]
+            columns[name] = pa.array(known, pa.timestamp("us", "UTC"))
+        else:
+            columns[name] = pa.array(cells, pa.string()).cast(shaped.get(kinds.get(name, ""), pa.string()))
+    out = io.BytesIO()
+    pq.write_table(pa.table(columns), out)
+    return out.getvalue()
+
+
+def to_foreign_text(contract: Contract, table: Table, encoding: str, separator: str) -> bytes:
+    """The table as text with its columns in another order and headed in Chinese where the contract knows a Chinese name."""
+    order = random.Random(2).sample(range(len(table[0])), len(table[0]))
+    named = {column.name: next((alias for alias in column.aliases if not alias.isascii()), column.name) for column in contract.columns}
+    rows = [[named.get(name, name) for name in table[0]], *table[1:]]
+    out = io.StringIO(newline="")
+    csv.writer(out, delimiter=separator).writerows([row[place] for place in order] for row in rows)
+    return out.getvalue().encode(encoding)
+
+
 WRITERS: dict[str, Callable[[Contract, Table], bytes]] = {
     "workbook": to_workbook,
     "compressed JSON Lines": lambda contract, table: gzip.compress(to_json_lines(contract, table)),
+    "Parquet with types": to_typed_parquet,
+    "tabs in UTF-16": lambda contract, table: to_foreign_text(contract, table, "utf-16", "\t"),
+    "commas in GB18030": lambda contract, table: to_foreign_text(contract, table, "gb18030", ","),
 }
 
 

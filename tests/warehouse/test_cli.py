@@ -29,10 +29,11 @@ HOSTILE = ["[red]x[/red]", "\x1b[2J\x1b]0;owned\x07", "{{7*7}}", "=1+1", "\u202e
 
 
 HELP_OF_ALL = """
-import contextlib, io, json
+import contextlib, io, json, os
 import typer
 from warehouse.cli import app
-root = typer.main.get_command(app)
+from warehouse.cli_help import translate_help
+root = translate_help(typer.main.get_command(app), os.environ["TANLIAN_LANG"])
 told = {}
 def ask(command, words):
     out = io.StringIO()
@@ -51,7 +52,7 @@ def helps() -> dict[str, dict[str, str]]:
     """The help of every command in each language, asked for in one process per language."""
     told = {}
     for lang in LANGS:
-        environment = os.environ | {"TANLIAN_LANG": lang, "COLUMNS": "200"}
+        environment = os.environ | {"TANLIAN_LANG": lang, "COLUMNS": "80"}
         done = subprocess.run([sys.executable, "-c", HELP_OF_ALL], env=environment, capture_output=True, text=True, check=True)
         told[lang] = json.loads(done.stdout)
     return told
@@ -68,6 +69,21 @@ def test_every_command_has_help_in_both_languages(helps: dict[str, dict[str, str
         first = helps["zh"][words].split("\n")[2]
         assert CHINESE.search(first), words
         assert text.split("\n")[2].strip(), words
+
+
+def test_help_is_whole_and_in_one_language(helps: dict[str, dict[str, str]]) -> None:
+    """No sentence is cut short, and no word of the library's own English stands in the Chinese help."""
+    for lang in LANGS:
+        assert not [words for words, text in helps[lang].items() if "..." in text.split("\n", 1)[1]], "a sentence is cut short"
+    for words, text in helps["zh"].items():
+        assert not re.findall(r"Usage|Options:|Arguments:|Commands:|Show this|required|default", text), words
+
+
+def test_commands_are_shown_in_the_order_of_a_delivery(helps: dict[str, dict[str, str]]) -> None:
+    shown = re.findall(r"^  ([a-z]+)  ", helps["en"][""], re.MULTILINE)
+    assert [name for name in shown if name in ("doctor", "deliver", "receipt", "build", "release", "report", "contracts")] == [
+        *("doctor", "deliver", "receipt", "build", "release", "report", "contracts")
+    ]
 
 
 def test_help_names_the_exit_codes(helps: dict[str, dict[str, str]]) -> None:

@@ -119,10 +119,13 @@ def test_second_run_has_nothing_new(after: Warehouse) -> None:
     assert not after.settings.builds.exists()
 
 
-def test_content_is_the_same_with_one_thread(after: Warehouse) -> None:
+def test_content_is_the_same_with_one_thread(after: Warehouse, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "home").mkdir()
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
     settings = dataclasses.replace(after.settings, threads=1)
     made = build(settings, after.ledger, parse_instant(SECOND))
     assert mart_hashes(made.warehouse) == manifest_in_force(after)["marts"]
+    assert list((tmp_path / "home").iterdir()) == []
     # dbt joins paths of its own; once they led out of the build, and how far depended on how deep the checkout lay.
     assert {path.name for path in settings.builds.iterdir()} == {made.build_id, "partial_parse.msgpack"}
     kept = {"project", "target", "logs", "warehouse.duckdb", "public_totals.parquet"}

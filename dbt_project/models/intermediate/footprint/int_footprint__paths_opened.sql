@@ -1,5 +1,5 @@
--- Down the chain from each disclosure: every supplier whose part in it reaches the smallest share that is shown, opened into its own lines.
--- A part is known before it is opened, since the whole system is solved: what is not opened, in a loop as well, is a remainder of known size.
+-- Down the chain from each disclosure: every supplier whose part in it reaches the smallest share that is shown, opened into its own
+-- lines. A part is known before it is opened, since the whole system is solved: what is not opened, in a loop too, is a remainder.
 with recursive
 
 disclosures as (
@@ -8,15 +8,15 @@ disclosures as (
 
 links as (
     select
-        lines.network_number,
-        lines.supplier_number,
-        lines.supplier_quantity,
-        lines.line_kg_co2e,
-        {{ json_quoted('lines.supplier_disclosure_id') }} as supplier_name
-    from {{ ref('int_footprint__lines_valued') }} as lines
+        valued.network_number,
+        valued.supplier_number,
+        valued.supplier_quantity,
+        valued.line_kg_co2e,
+        {{ json_quoted('valued.supplier_disclosure_id') }} as supplier_name
+    from {{ ref('int_footprint__lines_valued') }} as valued
     where
-        lines.is_recalculated
-        and lines.line_kg_co2e > 0
+        valued.is_recalculated
+        and valued.line_kg_co2e > 0
 ),
 
 rules as (

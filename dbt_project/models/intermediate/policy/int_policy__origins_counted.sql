@@ -82,7 +82,7 @@ windows as (
     window recent as (
         partition by monthly_issues.jurisdiction_code
         order by monthly_issues.month_start asc
-        rows between {{ var('forecast_window_months') - 1 }} preceding and current row
+        rows between {{ (var('forecast_window_months') | int(1)) - 1 }} preceding and current row
     )
 ),
 
@@ -92,17 +92,17 @@ origins as (
         windows.month_start,
         windows.issue_sum / windows.month_count as mean_issues,
         (windows.square_sum - windows.issue_sum * windows.issue_sum / windows.month_count) / (windows.month_count - 1) as variance_issues,
-        starts.value,
-        ends.value as actual_value
+        first_values.value,
+        last_values.value as actual_value
     from windows
-    inner join monthly_values as starts
+    inner join monthly_values as first_values
         on
-            windows.jurisdiction_code = starts.jurisdiction_code
-            and windows.month_start = starts.month_start
-    inner join monthly_values as ends
+            windows.jurisdiction_code = first_values.jurisdiction_code
+            and windows.month_start = first_values.month_start
+    inner join monthly_values as last_values
         on
-            windows.jurisdiction_code = ends.jurisdiction_code
-            and cast(windows.month_start + interval '{{ var("backtest_horizon_months") }}' month as date) = ends.month_start
+            windows.jurisdiction_code = last_values.jurisdiction_code
+            and cast(windows.month_start + interval '{{ var("backtest_horizon_months") }}' month as date) = last_values.month_start
     where windows.month_count = {{ var('forecast_window_months') }}
 ),
 

@@ -25,7 +25,8 @@ ranked_rules as (
 ),
 
 -- The ends of all paths: a line that stands for itself, since it is priced by a factor or a total, or is too small or too deep to open.
-ends as (
+-- Most are too small to show: they are only added up, so no text is carried along for them.
+shown as (
     select
         paths.root_number,
         paths.path_depth,
@@ -39,28 +40,35 @@ ends as (
         lines.supplier_disclosure_id,
         lines.is_recalculated,
         paths.root_kg_co2e,
-        paths.unit_quantity * lines.line_kg_co2e as contribution_kg_co2e,
-        paths.unit_quantity * lines.line_kg_co2e >= paths.smallest_kg_co2e as is_shown
+        paths.unit_quantity * lines.line_kg_co2e as contribution_kg_co2e
     from paths
     inner join lines
-        on paths.network_number = lines.network_number
-    where not (
-        lines.is_recalculated
-        and paths.is_opening
-        and lines.line_kg_co2e > 0
-        and paths.unit_quantity * lines.line_kg_co2e >= paths.smallest_kg_co2e
-    )
+        on
+            paths.network_number = lines.network_number
+            and paths.unit_quantity * lines.line_kg_co2e >= paths.smallest_kg_co2e
+    where not (lines.is_recalculated and paths.is_opening and lines.line_kg_co2e > 0)
+),
+
+small as (
+    select
+        paths.root_number,
+        paths.root_kg_co2e,
+        paths.unit_quantity * lines.line_kg_co2e as contribution_kg_co2e
+    from paths
+    inner join lines
+        on
+            paths.network_number = lines.network_number
+            and paths.unit_quantity * lines.line_kg_co2e < paths.smallest_kg_co2e
 ),
 
 ranked as (
     select
-        ends.*,
+        shown.*,
         row_number() over (
-            partition by ends.root_number
-            order by ends.contribution_kg_co2e desc, ends.path_depth asc, ends.path asc, ends.line_no asc
+            partition by shown.root_number
+            order by shown.contribution_kg_co2e desc, shown.path_depth asc, shown.path asc, shown.line_no asc
         ) as contribution_rank
-    from ends
-    where ends.is_shown
+    from shown
 ),
 
 listed as (
@@ -93,11 +101,10 @@ listed as (
 
 folded as (
     select
-        ends.root_number,
-        ends.root_kg_co2e,
-        ends.contribution_kg_co2e
-    from ends
-    where not ends.is_shown
+        small.root_number,
+        small.root_kg_co2e,
+        small.contribution_kg_co2e
+    from small
     union all
     select
         ranked.root_number,
@@ -137,14 +144,14 @@ gathered as (
     select
         remainders.root_number,
         coalesce(listed_counts.row_count, 0) + 1 as contribution_rank,
-        cast(null as {{ dbt.type_string() }}) as path,
+        {{ text_of('null') }} as path,
         'other' as contribution_kind,
-        cast(null as {{ dbt.type_string() }}) as stage,
-        cast(null as {{ dbt.type_string() }}) as activity_code,
-        cast(null as {{ dbt.type_string() }}) as geography_code,
-        cast(null as {{ dbt.type_string() }}) as factor_id,
-        cast(null as {{ dbt.type_string() }}) as factor_edition,
-        cast(null as {{ dbt.type_string() }}) as supplier_disclosure_id,
+        {{ text_of('null') }} as stage,
+        {{ text_of('null') }} as activity_code,
+        {{ text_of('null') }} as geography_code,
+        {{ text_of('null') }} as factor_id,
+        {{ text_of('null') }} as factor_edition,
+        {{ text_of('null') }} as supplier_disclosure_id,
         cast(null as bigint) as line_no,
         cast(null as integer) as path_depth,
         remainders.path_count,
