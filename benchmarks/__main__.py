@@ -6,12 +6,14 @@ import argparse
 import json
 import sys
 import tempfile
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 from benchmarks.compare import LARGE
+from benchmarks.country import Size, read_size
 from benchmarks.machine import describe_machine, read_load
 from benchmarks.measure import measure_size
 from benchmarks.plot import draw
@@ -33,27 +35,39 @@ def read_sizes(text: str, lang: str) -> list[int]:
     return [int(word) for word in words]
 
 
+def read_country(text: str, lang: str) -> Size:
+    try:
+        return read_size(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(say("bad_country", lang, found=text)) from error
+
+
 def read_arguments(arguments: list[str]) -> argparse.Namespace:
     lang = next((word for before, word in pairwise(arguments) if before == "--lang"), read_settings().lang)
     lang = lang if lang in ("zh", "en") else "en"
     parser = argparse.ArgumentParser("python -m benchmarks", description=say("help", lang))
     shown = ",".join(str(size) for size in SIZES)
     parser.add_argument("--sizes", type=lambda text: read_sizes(text, lang), default=list(SIZES), help=say("help.sizes", lang, sizes=shown))
+    parser.add_argument("--country", type=lambda text: read_country(text, lang), help=say("help.country", lang))
     parser.add_argument("--repeats", type=int, choices=range(1, 10), metavar="1-9", help=say("help.repeats", lang))
     parser.add_argument("--out", type=Path, help=say("help.out", lang))
     parser.add_argument("--lang", choices=("zh", "en"), default=lang, help=say("help.lang", lang))
     return parser.parse_args(arguments)
 
 
-def measure(sizes: list[int], repeats: int | None) -> dict[str, Any]:
+def count_lines(size: int | Size) -> int:
+    return size if isinstance(size, int) else size.disclosures * size.lines
+
+
+def measure(sizes: Sequence[int | Size], repeats: int | None) -> dict[str, Any]:
     """All sizes, smallest first; the figures say which code they were measured on."""
     load = read_load()
     version = code_version()
     measured = []
-    for lines in sorted(sizes):
+    for size in sorted(sizes, key=count_lines):
         with tempfile.TemporaryDirectory() as work:
-            times = repeats or (1 if lines >= LARGE else 3)
-            measured.append(measure_size(lines, times, Path(work), lambda text: print(text, file=sys.stderr, flush=True)))
+            times = repeats or (1 if count_lines(size) >= LARGE else 3)
+            measured.append(measure_size(size, times, Path(work), lambda text: print(text, file=sys.stderr, flush=True)))
     return {
         "date": datetime.now(UTC).date().isoformat(),
         "code_version": version,
@@ -75,9 +89,9 @@ def write(document: dict[str, Any], folder: Path) -> Path:
 
 def main() -> None:
     arguments = read_arguments(sys.argv[1:])
-    document = measure(arguments.sizes, arguments.repeats)
+    document = measure([arguments.country] if arguments.country else arguments.sizes, arguments.repeats)
     show(document, arguments.lang)
-    is_whole = set(arguments.sizes) >= set(SIZES)
+    is_whole = not arguments.country and set(arguments.sizes) >= set(SIZES)
     if arguments.out is None and not is_whole:
         return
     path = write(document, arguments.out or FIGURES)

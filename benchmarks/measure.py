@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.child import Run, run_child
+from benchmarks.country import Size, make_country
 from benchmarks.pipeline import THREADS
 from warehouse.demonstration import World, make_world
 
@@ -65,10 +66,23 @@ def round_numbers(value: Any) -> Any:
     return round(value, 4) if isinstance(value, float) else value
 
 
-def measure_size(lines: int, repeats: int, work: Path, say: Say) -> Result:
-    """Make a world of so many activity lines and measure both sides; who goes first alternates."""
+def make_demonstration(lines: int, folder: Path) -> World:
+    """The demonstration world of about so many activity lines."""
+    return make_world(folder, lines=lines)
+
+
+def make_whole_country(size: Size, folder: Path) -> World:
+    """A country with every instrument's sources, as CSV, which both sides read."""
+    make_country(size, folder, file_format="csv")
+    counts = (size.enterprises, size.disclosures, size.disclosures * size.lines)
+    return World(folder, folder, folder, folder, folder / "truth.json", *counts)
+
+
+def measure_size(size: int | Size, repeats: int, work: Path, say: Say) -> Result:
+    """Make a world of so many activity lines, or a country of a size, and measure both sides; who goes first alternates."""
+    lines = size if isinstance(size, int) else size.disclosures * size.lines
     say(f"{lines}: world")
-    world = make_world(work / "world", lines=lines)
+    world = make_demonstration(size, work / "world") if isinstance(size, int) else make_whole_country(size, work / "world")
     results: dict[str, list[Result]] = {"bare": [], "pipeline": []}
     sides = {"bare": measure_bare, "pipeline": measure_pipeline}
     for repeat in range(repeats):

@@ -25,6 +25,8 @@ from ingest.delivery import sync_folder
 from ingest.reference import ReferenceLists
 from warehouse.audience import read_policy
 from warehouse.audience_files import add_late_tables, describe_audience_file, file_hash, write_audience_files
+from warehouse.borrower_changes import TABLE as CHANGES
+from warehouse.borrower_changes import compare_borrowers
 from warehouse.build import PROJECT, PUBLIC_TOTALS, Build, BuildRefused, build
 from warehouse.content import mart_hashes
 from warehouse.facts import own_tables, used_waivers
@@ -156,7 +158,7 @@ def release(
         made, gates = built_and_gated(settings, ledger, (moment, rule_date), parent, keeper, say)
         say("publish")
         manifest = _describe(settings, ledger, made, gates, inputs, digest, parent)
-        _publish(settings, ledger, made, manifest)
+        _publish(settings, ledger, made, manifest, parent)
         _prune(settings, ledger)
         return Outcome("published", manifest["release_id"], manifest)
 
@@ -257,7 +259,7 @@ def _describe(
     }
 
 
-def _fill(settings: Settings, ledger: Ledger, made: Build, manifest: dict[str, Any], folder: Path) -> None:
+def _fill(settings: Settings, ledger: Ledger, made: Build, manifest: dict[str, Any], folder: Path, parent: Path | None) -> None:
     """Write a release's files into a folder that is not yet a release, and into its manifest what they are.
 
     Raises:
@@ -267,6 +269,7 @@ def _fill(settings: Settings, ledger: Ledger, made: Build, manifest: dict[str, A
     manifest["public_totals"] = write_public_totals(made.warehouse, folder / PUBLIC_TOTALS)
     keep_lists(ReferenceLists(overlay=settings.reference), folder / LISTS)
     tables = own_tables(settings, ledger, manifest, made.as_of)
+    tables[CHANGES] = compare_borrowers(made.warehouse, parent / "ministry.duckdb" if parent else None)
     audiences = write_audience_files(policy, made.warehouse, tables, made.rule_date, folder)
     searched = {"severity": "critical"} | judge_files(policy, audiences, made.warehouse, folder).as_dict()
     ledger.record_gate(f"release:{made.as_of.isoformat()}", searched)
@@ -281,13 +284,13 @@ def _fill(settings: Settings, ledger: Ledger, made: Build, manifest: dict[str, A
     _write_manifest(folder, manifest)
 
 
-def _publish(settings: Settings, ledger: Ledger, made: Build, manifest: dict[str, Any]) -> None:
+def _publish(settings: Settings, ledger: Ledger, made: Build, manifest: dict[str, Any], parent: Path | None) -> None:
     folder = settings.releases / manifest["release_id"]
     temporary = settings.releases / f".making-{folder.name}"
     shutil.rmtree(temporary, ignore_errors=True)
     temporary.mkdir()
     try:
-        _fill(settings, ledger, made, manifest, temporary)
+        _fill(settings, ledger, made, manifest, temporary, parent)
     except ReleaseRefused:
         shutil.rmtree(temporary)
         raise

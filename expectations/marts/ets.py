@@ -245,6 +245,20 @@ def _check_series() -> Check:
     return count_broken("benchmarks_in_series", condition, shown, rows)
 
 
+def _check_rules() -> Check:
+    """Every rule in force is shown as it stands in its list, whether anybody owes under it or not."""
+    rows = (
+        "reference.ets_rule as rule full join marts.ets__rules_by_year as mart on rule.market = mart.market"
+        " and rule.sector = mart.sector and rule.compliance_year = mart.compliance_year"
+    )
+    condition = (
+        "(rule.deadline::date = mart.deadline_on and rule.ccer_offset_share::double = mart.ccer_offset_share::double"
+        " and rule.gap_cap_share::double is not distinct from mart.gap_cap_share::double) is not true"
+    )
+    shown = "coalesce(rule.sector || ' ' || rule.compliance_year, mart.sector || ' ' || mart.compliance_year)"
+    return count_broken("rules_as_listed", condition, shown, rows)
+
+
 def _check_carried_costs(limits: Limits) -> Check:
     """What the products carry and what they do not is the enterprise's net cost."""
     relative = limits.value("costs_carried", "relative_tolerance")
@@ -281,6 +295,7 @@ def list_checks(limits: Limits, columns: Mapping[str, Mapping[str, str]]) -> lis
         _check_positions(limits),
         _check_costs(limits),
         _check_series(),
+        _check_rules(),
         _check_carried_costs(limits),
         _check_lost(limits),
         _check_published(limits),

@@ -14,6 +14,8 @@ from expectations.gate import Candidate, Gatekeeper
 from ingest.contract import Contract, read_contracts
 from warehouse.disclosure.publication import TOTALS, suppress_cells
 
+from .instrument_marts import add_instrument_marts
+
 WORLD = Path(__file__).parents[2].parent / "shared" / "acceptance"
 DELIVERY = "d" * 64
 
@@ -247,6 +249,7 @@ def _fill_warehouse(path: Path) -> None:
             f" from marts.footprint__products as products left join ({lines}) as lines using (disclosure_id, revision)"
         )
         _add_public_table(connection)
+        add_instrument_marts(connection)
         for mart, query in MADE_MARTS.items():
             connection.execute(f"create table marts.{mart} as {query}")
 

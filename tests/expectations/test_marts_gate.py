@@ -87,6 +87,7 @@ FAULTS: dict[str, dict[str, str]] = {
         "positions_balanced": "update marts.ets__positions_by_year set outstanding_t_co2e = 5 where position_status = 'compliant'",
         "product_costs_shared": "update marts.ets__product_costs_by_year set net_cost_cny = net_cost_cny * 1.01",
         "benchmarks_in_series": "update marts.ets__benchmarks_by_year set output_basis = 'gross_generated' where compliance_year = 2025",
+        "rules_as_listed": "update marts.ets__rules_by_year set deadline_on = deadline_on + 1 where rowid = 0",
         "costs_carried": "update marts.ets__cost_reconciliations_by_year set uncarried_cost_cny = uncarried_cost_cny + 1",
         "days_lost": "delete from marts.ets__prices_by_day where trade_date < date '2023-06-01'",
         "published_close_moved": f"update marts.ets__prices_by_day set close_cny_per_t = close_cny_per_t * 1.05 where {TRADED_DAY}",

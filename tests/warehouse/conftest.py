@@ -18,7 +18,7 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-import warehouse.release
+import warehouse.release as publishing
 from expectations.gate import Gatekeeper
 from ingest.contract import read_contracts
 from warehouse.build import Build
@@ -172,14 +172,14 @@ class Published:
 def watched_builds() -> Iterator[list[Build]]:
     """The builds that releases are made from, as they are made."""
     made: list[Build] = []
-    real = warehouse.release.build
+    real = publishing.build
 
     def watch(*values: Any) -> Build:
         made.append(real(*values))
         return made[-1]
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(warehouse.release, "build", watch)
+        patch.setattr(publishing, "build", watch)
         yield made
 
 

@@ -86,6 +86,20 @@ def test_every_published_row_comes_from_a_listed_delivery(after: Warehouse) -> N
     assert accepted == sum(entry["row_count"] for entry in manifest_in_force(after)["deliveries"])
 
 
+def test_release_holds_the_changes_of_borrowers_outside_its_hashes(after: Warehouse, published: Published) -> None:
+    """The demonstration has no loans, so nothing moved; what is told where something did is held in test_borrower_changes."""
+    folder = current_release(after.settings) or Path()
+    parent = published.before / "releases" / manifest_in_force(after)["parent_release_id"]
+    for release_folder in (parent, folder):
+        with duckdb.connect(str(release_folder / "ministry.duckdb"), read_only=True) as connection:
+            told = connection.execute("select bank_id, borrower_id, condition, is_met, evidence from marts.release__borrower_changes")
+            assert told.fetchall() == []
+    assert "release__borrower_changes" not in manifest_in_force(after)["marts"]
+    entries = {entry["name"]: entry["marts"] for entry in manifest_in_force(after)["audiences"]}
+    assert "release__borrower_changes" in entries["ministry"]
+    assert "release__borrower_changes" not in entries["public"]
+
+
 def test_release_file_cannot_be_written_by_readers(after: Warehouse) -> None:
     folder = current_release(after.settings) or Path()
     assert (folder / "ministry.duckdb").stat().st_mode & 0o222 == 0
