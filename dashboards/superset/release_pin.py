@@ -6,15 +6,13 @@ would leave a mixture on the screen; so a page keeps its release, and the next p
 
 from __future__ import annotations
 
-import os
 import re
 from pathlib import Path
 from typing import Any
 
-from flask import Flask, g, has_request_context, request, session
+from flask import Flask, current_app, g, has_request_context, request, session
 from flask_caching.backends.simplecache import SimpleCache
 
-RELEASES = Path(os.environ["TANLIAN_SUPERSET_HOME"]).parent / "releases"
 CURRENT = "current"
 # What a file of a release may be opened with, whatever a connection's own settings say.
 LOCKED = {"read_only": True, "config": {"enable_external_access": False, "lock_configuration": True}}
@@ -22,8 +20,13 @@ _PAGES = re.compile(r"/superset/dashboard/.+|/api/v1/dashboard/[^/]+/?")
 _KEPT = "tanlian_release"
 
 
+def find_releases() -> Path:
+    """Superset's own folder lies beside the releases."""
+    return Path(current_app.config["DATA_DIR"]).parent / "releases"
+
+
 def read_current() -> str:
-    return (RELEASES / CURRENT).readlink().name
+    return (find_releases() / CURRENT).readlink().name
 
 
 def find_release() -> str:
@@ -32,7 +35,7 @@ def find_release() -> str:
         return read_current()
     if _KEPT not in g:
         kept = str(session.get(_KEPT, ""))
-        setattr(g, _KEPT, kept if kept and (RELEASES / kept).is_dir() else read_current())
+        setattr(g, _KEPT, kept if kept and (find_releases() / kept).is_dir() else read_current())
     return str(getattr(g, _KEPT))
 
 
@@ -53,9 +56,9 @@ def open_release(uri: Any, params: dict[str, Any], username: str | None, securit
     for as long as somebody still reads it.
     """
     folder, _, file = str(uri.database or "").rpartition("/")
-    if uri.get_backend_name() != "duckdb" or Path(folder) != RELEASES / CURRENT or not re.fullmatch(r"\w+\.duckdb", file, re.ASCII):
+    if uri.get_backend_name() != "duckdb" or Path(folder) != find_releases() / CURRENT or not re.fullmatch(r"\w+\.duckdb", file, re.ASCII):
         raise PermissionError("only the files of a release may be opened")
-    return uri.set(database=str(RELEASES / find_release() / file)), params | {"connect_args": LOCKED}
+    return uri.set(database=str(find_releases() / find_release() / file)), params | {"connect_args": LOCKED}
 
 
 def name_reader() -> str:

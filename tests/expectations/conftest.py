@@ -210,6 +210,8 @@ MADE_MARTS = {
     " count(suppression_reason) as suppressed_cell_count, count(*) filter (where suppression_reason like 'primary%') as primary_cell_count,"
     " count(*) filter (where suppression_reason = 'complementary') as complementary_cell_count"
     " from marts.footprint__sectors_by_year_public group by all",
+    "footprint__supplies": "select disclosure_id, 'S' as supplier_disclosure_id, linked_line_count from marts.footprint__products"
+    " where linked_line_count > 0",
     "policy__tasks": "select task_no, status as task_status, status = 'done' as is_done, as_of as reported_on from landing.policy_task"
     " qualify row_number() over (partition by task_no order by as_of desc, status) = 1",
     "policy__forecast_backtests_by_month": "select date '2024-01-01' + to_months(i::int) as month, document, indicator, jurisdiction_code,"
