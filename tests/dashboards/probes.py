@@ -206,7 +206,11 @@ def try_all(http: httpx.Client, reader: str, targets: list[Target], foreign: fro
     """Make every `every`-th attempt; `guest` adds a forged guest's token to each."""
     tally, started = Tally(), time.perf_counter()
     headers = {"X-GuestToken": forge_guest()} if guest else {}
-    for channel, target, (method, path, sent) in islice(list_attempts(reader, targets), 0, None, every):
+    # Databases are few: of them more attempts are made, so that each channel is among them.
+    few = [target for target in targets if target.kind == "database"]
+    many = [target for target in targets if target.kind != "database"]
+    chosen = [*islice(list_attempts(reader, few), 0, None, min(every, 4)), *islice(list_attempts(reader, many), 0, None, every)]
+    for channel, target, (method, path, sent) in chosen:
         answer = http.request(method, path, headers=headers, **sent)
         what = (
             f"{reader}: {channel} of {target.kind} {target.number} ({target.owner} {target.table or target.slug}) -> {answer.status_code}"
