@@ -247,7 +247,8 @@ def _fill_warehouse(path: Path) -> None:
         lines = "select disclosure_id, revision, count(*) as line_count from landing.footprint_activity group by all"
         connection.execute(
             "create or replace table marts.footprint__products as select products.*, coalesce(lines.line_count, 0) as line_count,"
-            " coalesce(lines.line_count, 0) - (recalculation_status = 'partial')::int as priced_line_count"
+            " coalesce(lines.line_count, 0) - (recalculation_status = 'partial')::int as priced_line_count,"
+            " (coalesce(lines.line_count, 0) > 0)::bigint as linked_line_count"
             f" from marts.footprint__products as products left join ({lines}) as lines using (disclosure_id, revision)"
         )
         _add_public_table(connection)
