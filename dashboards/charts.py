@@ -62,12 +62,11 @@ def _where(column: str, operator: str, value: str | int | None = None) -> Node:
 
 
 def _narrow(chart: Node) -> list[Node]:
-    """The rows that a chart is about: `only` these values, without those, where a column is known, where it is true."""
+    """The rows that a chart is about: `only` these values, without those, where a column is known."""
     return [
         *(_where(column, "==", value) for column, value in chart.get("only", {}).items()),
         *(_where(column, "!=", value) for column, value in chart.get("without", {}).items()),
         *(_where(column, "IS NOT NULL") for column in chart.get("known", [])),
-        *(_where(column, "==", True) for column in chart.get("true", [])),
     ]
 
 
@@ -115,7 +114,12 @@ def _years(chart: Node) -> Node:
 
 
 def _figure(chart: Node, labels: Node) -> tuple[str, Node, list[Node]]:
-    metric = _metric(chart["caption"], "count(*)") if chart.get("count") else _one(chart["column"], chart["caption"])
+    if "of" in chart:
+        metric = _metric(chart["caption"], count_value(chart["of"], chart["value"]))
+    elif chart.get("count"):
+        metric = _metric(chart["caption"], "count(*)")
+    else:
+        metric = _one(chart["column"], chart["caption"])
     narrowed = _narrow(chart)
     params = {
         "metric": metric,
