@@ -1,9 +1,11 @@
 #!/usr/bin/env bash
-# Debian packages that only the tests and pictures need: Chromium for the browser test, a CJK font for charts, screenshots and PDF.
+# Debian packages that only the tests and pictures need: Chromium for the browser test, a CJK font for charts, screenshots and PDF,
+# Node for the verifier of evidence packs that is written apart from the Python one.
 set -euo pipefail
 missing=()
 command -v chromium >/dev/null || missing+=(chromium)
 { command -v fc-list >/dev/null && [ -n "$(fc-list :lang=zh family)" ]; } || missing+=(fontconfig fonts-noto-cjk)
+command -v node >/dev/null || missing+=(nodejs)
 [ ${#missing[@]} -eq 0 ] && exit 0
 echo "安装系统包 / installing system packages: ${missing[*]}"
 run=()

@@ -54,6 +54,14 @@ def tanlian() -> Callable[..., subprocess.CompletedProcess[str]]:
     return run
 
 
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Figures that long tests measured, to be kept in docs/reliability.md."""
+    for report in terminalreporter.getreports("passed"):
+        for name, figures in report.user_properties:
+            if name == "figures" and "soak" in report.keywords:
+                terminalreporter.write_line(f"{report.nodeid}: {figures}")
+
+
 def find_free_port() -> int:
     """A port of loopback that is free and that no other worker of this run is given."""
     worker = int("".join(filter(str.isdigit, os.environ.get("PYTEST_XDIST_WORKER", ""))) or 0)

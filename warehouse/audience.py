@@ -82,6 +82,8 @@ class Policy:
 
 
 def _texts(pair: dict[str, Any]) -> dict[str, str]:
+    if set(pair) != {"zh", "en"}:
+        raise AudienceError(f"needs zh and en and nothing else: {pair}")
     return {"zh": str(pair["zh"]), "en": str(pair["en"])}
 
 

@@ -70,14 +70,19 @@ def lay_out_project(reference: ReferenceLists, into: Path) -> Path:
     return into
 
 
+def landing_relation(contract: Contract, settings: Settings, ledger: Ledger, as_of: datetime) -> str:
+    """SQL of a source's rows as known at an instant: those of the listed files received by then."""
+    files = [settings.data / row["path"] for row in ledger.landing_files(contract.source, as_of)]
+    columns = ", ".join(f'"{name}"' for name in contract.landing_types())
+    return f"select {columns} from {parquet_relation(files, contract.landing_types())}"
+
+
 def create_landing_views(warehouse: Path, contracts: dict[str, Contract], settings: Settings, ledger: Ledger, as_of: datetime) -> None:
     """Views `landing.<source>` over the listed files received by `as_of`; empty ones with the right columns where there are none."""
     with duckdb.connect(str(warehouse)) as con:
         con.execute("create schema landing")
         for source, contract in contracts.items():
-            files = [settings.data / row["path"] for row in ledger.landing_files(source, as_of)]
-            columns = ", ".join(f'"{name}"' for name in contract.landing_types())
-            con.execute(f'create view landing."{source}" as select {columns} from {parquet_relation(files, contract.landing_types())}')
+            con.execute(f'create view landing."{source}" as {landing_relation(contract, settings, ledger, as_of)}')
 
 
 def gather_earlier_totals(settings: Settings, folder: Path) -> Path | None:

@@ -39,6 +39,11 @@ def cause_names() -> list[str]:
     return [cause["name"] for cause in declared()["causes"]]
 
 
+def sources_of(cause: str) -> list[str]:
+    """The sources all of whose rows belong to a cause."""
+    return next((list(entry.get("sources", ())) for entry in declared()["causes"] if entry["name"] == cause), [])
+
+
 @dataclass(frozen=True)
 class Difference:
     """The landed rows of two releases: files of both, and per source a table `difference.<source>` of the rows that only one of them has,

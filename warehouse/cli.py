@@ -19,7 +19,9 @@ from ingest.reference import ReferenceError
 from warehouse import cli_quarantine
 from warehouse.airflow_home import AirflowError
 from warehouse.cli_compare import add_compare_commands
+from warehouse.cli_custody import add_custody_commands
 from warehouse.cli_dashboards import add_dashboard_commands
+from warehouse.cli_explain import add_explain_commands
 from warehouse.cli_fetch import add_fetch_commands
 from warehouse.cli_help import translate_help
 from warehouse.cli_reports import add_report_commands
@@ -81,6 +83,8 @@ app.add_typer(dashboards_app, name="dashboards")
 app.add_typer(cli_quarantine.app, name="quarantine")
 app.command(help=_help("help.receipt"))(cli_quarantine.receipt)
 add_fetch_commands(app, _help)
+add_explain_commands(app, _help)
+add_custody_commands(app, _help)
 add_dashboard_commands(dashboards_app, _help)
 add_report_commands(app, _help)
 add_compare_commands(app, _help)

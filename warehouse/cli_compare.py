@@ -11,6 +11,7 @@ import typer
 
 from ingest.reference import ReferenceLists
 from warehouse.settings import Settings, SettingsError, parse_rule_date
+from warehouse.terminal import visible
 
 if TYPE_CHECKING:
     from warehouse.cli import Session
@@ -60,6 +61,7 @@ def gather_candidate(
     Raises:
         SettingsError: nothing is named, or a file is not there.
     """
+    from warehouse.causes import FACTORS, sources_of
     from warehouse.plan import Candidate
 
     rule_date = None
@@ -69,24 +71,23 @@ def gather_candidate(
             lists = {path.stem: path for path in (sorted(place.glob("*.csv")) if place.is_dir() else [place])} | lists
         else:
             rule_date = parse_rule_date(rules)
-    if gwp_set is not None:
-        raise SettingsError("--gwp-set")
     for path in factors:
         if not path.is_file():
             raise SettingsError(f"没有这个文件 / no such file: {path}")
-    if not (factors or lists or rule_date):
+    if not (factors or lists or rule_date or gwp_set):
         known = ", ".join(ReferenceLists(overlay=settings.reference).files)
         raise SettingsError(
             f"请给出 --factor、--tier-cuts、--benchmark、--gwp-set 或 --rules（日期，或以参考表命名的文件：{known}）"
             f" / give --factor, --tier-cuts, --benchmark, --gwp-set or --rules (a day, or a file named after a list: {known})"
         )
-    return Candidate([("emission_factor", path.absolute()) for path in factors], lists, rule_date)
+    return Candidate([(source, path.absolute()) for source in sources_of(FACTORS)[:1] for path in factors], lists, rule_date, gwp_set)
 
 
 def _diff(session: "Session", first: str, second: str, limit: int, html: Path | None, changes: Path | None, notice: bool) -> None:
     from warehouse.comparison import compare, read_state, release_folder
     from warehouse.comparison_table import show_comparison
     from warehouse.ledger import Ledger
+    from warehouse.notice import write_notice
     from warehouse.release import code_version
 
     settings, terminal = session.settings, session.terminal
@@ -97,8 +98,11 @@ def _diff(session: "Session", first: str, second: str, limit: int, html: Path | 
     with terminal.working("diff"):
         found = compare(settings, ledger, states[0], states[1], code_version(), limit, changes)
     session.answer(as_document(found))
-    if not session.as_json:
+    if notice and not session.as_json:
+        terminal.out.print(visible(write_notice(found, terminal.lang)), markup=False, soft_wrap=True)
+    elif not session.as_json:
         show_comparison(terminal, found, limit)
+    _write_page(session, found, False, html)
 
 
 def _plan(session: "Session", candidate: "Candidate", limit: int, html: Path | None, changes: Path | None) -> None:
@@ -122,6 +126,18 @@ def _plan(session: "Session", candidate: "Candidate", limit: int, html: Path | N
             terminal.tell("plan.refused", style="bold red")
     if planned.comparison is None:
         raise typer.Exit(REFUSED)
+    _write_page(session, planned.comparison, True, html)
+
+
+def _write_page(session: "Session", found: "Comparison", is_plan: bool, out: Path | None) -> None:
+    from dashboards.reports.comparison_page import write_comparison_page
+    from warehouse.wording import titles
+
+    if out is not None:
+        path = write_comparison_page(
+            as_document(found) | {"is_plan": is_plan}, titles(), out, "zh" if session.settings.lang == "zh" else "en"
+        )
+        session.terminal.remark(session.terminal.text("page.done", path=path))
 
 
 def _planned_document(planned: "Planned") -> dict[str, Any]:

@@ -3,39 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from typing import Any
 
 from warehouse.attribution import Move
-from warehouse.causes import declared
 from warehouse.comparison import Comparison
 from warehouse.terminal import Terminal
+from warehouse.wording import measure_title, write_figure, write_key, write_share
 
 _SHORT = 60
-
-
-def write_figure(value: float | None, signed: bool = False) -> str:
-    """A figure to six significant digits, as people compare them; JSON has all of them."""
-    if value is None:
-        return "-"
-    return f"{value:+,.6g}" if signed else f"{value:,.6g}"
-
-
-def write_share(value: float | None) -> str:
-    return "-" if value is None else f"{value:+.2%}"
-
-
-def title_of(cause: str, lang: str) -> str:
-    titles = {entry["name"]: entry[lang] for entry in declared()["causes"]}
-    return str(titles.get(cause, cause))
-
-
-def measure_title(name: str, lang: str) -> str:
-    return str(next(measure[lang] for measure in declared()["measures"] if measure["name"] == name))
-
-
-def write_key(key: Mapping[str, Any]) -> str:
-    return " · ".join(str(value) for value in key.values())
 
 
 def show_comparison(terminal: Terminal, found: Comparison, limit: int) -> None:

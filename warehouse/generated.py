@@ -15,10 +15,13 @@ import yaml
 
 from ingest.contract import LINEAGE_COLUMNS, Column, Contract, Rule
 from ingest.layout import read_layout
+from warehouse.audience import read_policy
+from warehouse.audience_page import render_audience_page
 from warehouse.settings import ROOT
 
 SOURCES_YAML = Path("dbt_project/models/staging/_sources.yml")
 SOURCES_PAGE = Path("docs/sources.md")
+AUDIENCE_PAGE = Path("docs/audiences.md")
 
 _TYPES_ZH = {
     "text": "文字",
@@ -55,7 +58,11 @@ to Simplified first.
 
 def generated_files(contracts: Mapping[str, Contract]) -> dict[Path, str]:
     """Path -> content of every generated file."""
-    return {ROOT / SOURCES_YAML: _render_dbt_sources(contracts), ROOT / SOURCES_PAGE: _render_page(contracts)}
+    return {
+        ROOT / SOURCES_YAML: _render_dbt_sources(contracts),
+        ROOT / SOURCES_PAGE: _render_page(contracts),
+        ROOT / AUDIENCE_PAGE: render_audience_page(read_policy()),
+    }
 
 
 def stale_files(files: Mapping[Path, str]) -> list[Path]:

@@ -11,15 +11,18 @@ import time
 from pathlib import Path
 
 import duckdb
+import yaml
 
 from expectations.gate import Failure, GateResult
 from ingest.contract import Message, read_contracts
 from warehouse.audience import Audience, Policy, hold_codes, quoted
 from warehouse.audience_files import opened_build
+from warehouse.build import PROJECT
 
 SUITE = "audiences.isolation"
 _CODE_COLUMN = re.compile(r".*_(id|no|account)")
-_OF_THE_RELEASE = {"release_id", "parent_release_id"}
+# Codes that tell of nobody: the release's own, and those of published lists.
+_OF_NOBODY = {"release_id", "parent_release_id", "factor_id", "task_no", "line_no"}
 _NO_TEXT = re.compile(r"(DECIMAL|HUGEINT|UHUGEINT|U?(TINY|SMALL|BIG)?INT(EGER)?|DOUBLE|FLOAT|BOOLEAN|DATE|TIME.*)(\(.*\))?")
 # Shorter codes are too like words to be looked for inside sentences; a cell or a part of a code that is one of them is still found.
 _SHORTEST_CODE, _SHORTEST_NAME = 8, 5
@@ -73,34 +76,40 @@ def _table_faults(con: duckdb.DuckDBPyConnection, catalog: str, policy: Policy, 
 
 _PIECES = """
 create or replace temp table pieces as
-with texts as (select distinct value from cells union select value from vocabulary),
+with texts as (select distinct value from cells where not is_code union select value from vocabulary),
+documents as (select value from texts where value[1] in ('{', '[') and json_valid(value)),
 leaves as (
-    select t.value, j.atom ->> '$' as piece from (select value from texts where value[1] in ('{', '[') and json_valid(value)) t, json_tree(t.value) j
-    union select t.value, j.key from (select value from texts where value[1] in ('{', '[') and json_valid(value)) t, json_tree(t.value) j
-    union select value, value from texts
+    select d.value, j.atom ->> '$' as piece from documents d, json_tree(d.value) j
+    union select d.value, j.key from documents d, json_tree(d.value) j
+    union select value, value from texts where value not in (select value from documents)
 )
 select distinct value, lower(piece) as piece from leaves where piece is not null and piece <> ''
 """
 
 # Where which code stands: as a whole piece, or inside one. A piece of n letters has at most n substrings of each length that a code has,
-# so finding them is one join, however many codes there are.
+# so finding them is one join, however many codes there are; a piece that stands in many texts is cut up once.
 _MATCHES = f"""
 create or replace temp table matches as
 with wanted as (select distinct lower(code) as code, length(code) as width, min(kind) as kind from sought group by 1, 2),
 inside as (
     select distinct width from wanted where width >= case when kind = 'name' then {_SHORTEST_NAME} else {_SHORTEST_CODE} end
 ),
+distinct_pieces as (select distinct piece from pieces),
 grams as (
-    select pieces.value, pieces.piece, starts.i as starts_at, inside.width, substr(pieces.piece, starts.i, inside.width) as gram
-    from pieces
-    inner join inside on length(pieces.piece) > inside.width
-    cross join lateral (select unnest(range(1, length(pieces.piece) - inside.width + 2)) as i) starts
+    select distinct_pieces.piece, starts.i as starts_at, inside.width, substr(distinct_pieces.piece, starts.i, inside.width) as gram
+    from distinct_pieces
+    inner join inside on length(distinct_pieces.piece) > inside.width
+    cross join lateral (select unnest(range(1, length(distinct_pieces.piece) - inside.width + 2)) as i) starts
+),
+hits as (
+    select distinct_pieces.piece, 1 as starts_at, wanted.width, wanted.code
+    from distinct_pieces inner join wanted on wanted.code = distinct_pieces.piece
+    union all
+    select grams.piece, grams.starts_at, grams.width, wanted.code
+    from grams inner join wanted on wanted.code = grams.gram and wanted.width = grams.width
 )
-select pieces.value, pieces.piece, 1 as starts_at, wanted.width, wanted.code
-from pieces inner join wanted on wanted.code = pieces.piece
-union all
-select grams.value, grams.piece, grams.starts_at, grams.width, wanted.code
-from grams inner join wanted on wanted.code = grams.gram and wanted.width = grams.width
+select pieces.value, hits.piece, hits.starts_at, hits.width, hits.code
+from hits inner join pieces on pieces.piece = hits.piece
 """
 
 # A code of somebody else that is only a part of one's own longer code tells nothing.
@@ -132,9 +141,26 @@ and not exists (select 1 from held where held.audience = parts.audience and held
 """
 
 
+def _list_statuses() -> list[str]:
+    """The values that the marts' own columns may take: `compliant`, `draft`, … A name of that form tells of nobody."""
+    statuses: set[str] = set()
+    for path in sorted((PROJECT / "models" / "marts").rglob("*.yml")):
+        queue = [yaml.safe_load(path.read_text(encoding="utf-8"))]
+        while queue:
+            node = queue.pop()
+            if isinstance(node, dict):
+                accepted = node.get("accepted_values")
+                if isinstance(accepted, dict):
+                    statuses |= {str(value) for value in accepted.get("values") or accepted.get("arguments", {}).get("values", ())}
+                queue += node.values()
+            elif isinstance(node, list):
+                queue += node
+    return sorted(statuses)
+
+
 def _list_vocabulary(con: duckdb.DuckDBPyConnection) -> None:
-    """Table `vocabulary`: texts everybody may read anyway, the reference lists' and the sources' titles. Who calls himself by a word of
-    them is not told by it.
+    """Table `vocabulary`: texts everybody may read anyway, the reference lists', the market's, the sources' titles and the marts' own
+    words. Who calls himself by a word of them is not told by it, and cannot stop a release with his name.
     """
     con.execute("create or replace temp table vocabulary (value varchar)")
     columns = con.execute(
@@ -143,8 +169,12 @@ def _list_vocabulary(con: duckdb.DuckDBPyConnection) -> None:
     ).fetchall()
     for table, column in columns:
         con.execute(f'insert into vocabulary select distinct "{column}" from reference."{table}" where "{column}" is not null')
-    titles = [[text] for contract in read_contracts().values() for text in (contract.source, contract.title.zh, contract.title.en)]
-    con.executemany("insert into vocabulary values (?)", titles)
+    con.execute("insert into vocabulary select distinct unnest([market, instrument, trade_method]) from staging.stg_market_quotes")
+    con.execute("insert into vocabulary select distinct unnest([market, instrument, trade_method]) from staging.stg_market_trades")
+    words = _list_statuses()
+    for contract in read_contracts().values():
+        words += [contract.source, contract.title.zh, contract.title.en]
+    con.executemany("insert into vocabulary values (?)", [[word] for word in words])
 
 
 def _find_foreign(con: duckdb.DuckDBPyConnection) -> list[tuple[int, str, str, str]]:
@@ -180,7 +210,7 @@ def judge_files(policy: Policy, audiences: list[Audience], build: Path, folder: 
         code_columns = [
             column
             for (column,) in con.execute("select distinct col from cells").fetchall()
-            if _CODE_COLUMN.fullmatch(column) and column not in _OF_THE_RELEASE
+            if _CODE_COLUMN.fullmatch(column) and column not in _OF_NOBODY
         ]
         con.execute("alter table cells add column is_code boolean")
         con.execute("update cells set is_code = list_contains(?, col)", [code_columns])

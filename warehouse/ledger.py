@@ -137,6 +137,31 @@ class Ledger(SqliteStore):
             (at, event, subject, text, previous, _entry_hash(at, event, subject, text, previous)),
         )
 
+    def audit_head(self) -> dict[str, Any]:
+        """How long the audit chain is, and the hash it ends in: who keeps both can tell later whether anything before was changed."""
+        last = self._con.execute("select id, hash from audit order by id desc limit 1").fetchone()
+        return {"entry_count": int(last["id"]), "head": last["hash"]} if last else {"entry_count": 0, "head": ""}
+
+    def audit_hash(self, number: int) -> str | None:
+        """Hash of the entry of that number."""
+        found = self._con.execute("select hash from audit where id = ?", (number,)).fetchone()
+        return str(found["hash"]) if found else None
+
+    def told_otherwise(self) -> list[str]:
+        """Deliveries and releases that the audit chain tells of otherwise than their own rows do, or not at all."""
+        deliveries = (
+            "with told as (select json_extract(payload, '$.sequence') as sequence, json_extract(payload, '$.delivery_id') as delivery_id,"
+            " json_extract(payload, '$.size') as size, subject from audit where event = 'received')"
+            " select 'delivery ' || d.sequence as place from deliveries d left join told t on t.sequence = d.sequence"
+            " where t.delivery_id is not d.delivery_id or t.size is not d.size or t.subject is not d.source || '/' || d.file"
+        )
+        releases = (
+            "with told as (select subject, json_extract(payload, '$.manifest_hash') as manifest_hash from audit where event = 'published')"
+            " select 'release ' || r.release_id as place from releases r where not exists"
+            " (select 1 from told t where t.subject = r.release_id and t.manifest_hash = r.manifest_hash)"
+        )
+        return [str(row["place"]) for query in (deliveries, releases) for row in self._rows(query)]
+
     def audit_faults(self) -> list[int]:
         """Numbers of audit entries that do not fit the chain; empty when it is whole."""
         previous, faults, expected = "", [], 1
@@ -387,9 +412,11 @@ class Ledger(SqliteStore):
                     int(result["success"]),
                     result["checks_run"],
                     result["rows_examined"],
-                    json.dumps(result, ensure_ascii=False, default=str),
+                    text := json.dumps(result, ensure_ascii=False, default=str),
                 ),
             )
+            told = {name: result[name] for name in ("suite", "success", "checks_run", "rows_examined")}
+            self.note("gate", subject, told | {"sha256": hashlib.sha256(text.encode()).hexdigest()})
 
     def gates(self, subject: str) -> list[dict[str, Any]]:
         return self._rows("select * from gate_results where subject = ? order by id", (subject,))

@@ -16,7 +16,7 @@ from pathlib import Path
 import duckdb
 
 from ingest.reference import ReferenceLists
-from warehouse.build import compile_project
+from warehouse.build import Build, clock_variables, compile_project
 from warehouse.causes import FACTORS, RULES, Difference
 from warehouse.replay import DATABASE, Model, ModelGraph, Replay, read_graph
 from warehouse.settings import Settings
@@ -36,10 +36,38 @@ def compiled_models(settings: Settings, version: str) -> ModelGraph:
     settings.builds.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".compiling-", dir=settings.data) as room:
         graph = read_graph(compile_project(settings, Path(room), {"as_of": AS_OF_MARK, "rule_date": RULES_MARK}))
+    _keep(settings, version, graph)
+    return graph
+
+
+def keep_build_models(settings: Settings, made: Build, version: str) -> bool:
+    """Keep the models as a build compiled them, its clocks turned back into marks, so that dbt need not compile them again.
+
+    The clocks stand in the code in the form that their macros give them and in no other: days of policy are rows of lists.
+    """
+    manifest = made.warehouse.parent / "target" / "manifest.json"
+    if not manifest.exists():
+        return False
+    clocks = clock_variables(made.as_of, made.rule_date)
+    graph = read_graph(manifest)
+    marked = {
+        place: dataclasses.replace(
+            model,
+            code=model.code.replace(f"cast('{clocks['rule_date']}' as date)", f"cast('{RULES_MARK}' as date)").replace(
+                clocks["as_of"], AS_OF_MARK
+            ),
+        )
+        for place, model in graph.models.items()
+    }
+    _keep(settings, version, ModelGraph(marked))
+    return True
+
+
+def _keep(settings: Settings, version: str, graph: ModelGraph) -> None:
+    kept = settings.builds / COMPILED
     temporary = kept.with_suffix(".part")
     temporary.write_text(json.dumps({"code_version": version, "models": graph.as_json()}, ensure_ascii=False), encoding="utf-8")
     temporary.replace(kept)
-    return graph
 
 
 def mart_keys(graph: ModelGraph) -> dict[str, tuple[str, ...]]:

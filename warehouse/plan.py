@@ -29,6 +29,7 @@ from warehouse.release import CURRENT, ReleaseRefused, built_and_gated, code_ver
 from warehouse.settings import Settings, SettingsError, china_day, utc_now
 
 CANDIDATE = "candidate"
+GWP_RULES = "gwp_set_rule"
 _LINKED = ("landing", "quarantine", "waiting", "deliveries")
 _LEDGER_FILES = ("ledger.sqlite", "ledger.sqlite-wal")
 _COPIES = 5  # attempts at a copy of the ledger during which nobody writes
@@ -36,11 +37,14 @@ _COPIES = 5  # attempts at a copy of the ledger during which nobody writes
 
 @dataclass(frozen=True)
 class Candidate:
-    """What might be published: deliveries by source, reference lists by name, and the day whose rules would hold."""
+    """What might be published: deliveries by source, reference lists by name, the day whose rules would hold, the GWP set that alone would
+    count from then on.
+    """
 
     deliveries: Sequence[tuple[str, Path]] = ()
     lists: Mapping[str, Path] = field(default_factory=dict)
     rule_date: str | None = None
+    gwp_set: str | None = None
 
 
 @dataclass(frozen=True)
@@ -68,9 +72,28 @@ def check_list(settings: Settings, name: str, path: Path) -> None:
         raise SettingsError(f"{path.name}: 缺少列 / columns are missing: {', '.join(lacking)}")
 
 
-def overlaid(settings: Settings, candidate: Candidate, room: Path) -> Path | None:
+def accept_one_gwp_set(lists: ReferenceLists, accepted: str, day: str) -> str:
+    """The list of GWP sets, as CSV, with rows that refuse all but one from a day on.
+
+    Raises:
+        SettingsError: the list knows no such set.
+    """
+    table = lists.table(GWP_RULES)
+    known = sorted(set(table["gwp_set"].to_pylist()))
+    if accepted not in known:
+        raise SettingsError(f"--gwp-set: {', '.join(known)}")
+    rows = lists.files[GWP_RULES].read_text(encoding="utf-8").rstrip("\n").splitlines()
+    said = "a plan: this set alone"
+    cells = [
+        {"gwp_set": name, "is_accepted": str(name == accepted).lower(), "valid_from": day, "citation": said, "confidence": "assumed"}
+        for name in known
+    ]
+    return "\n".join([*rows, *(",".join(row.get(name, "") for name in table.column_names) for row in cells)]) + "\n"
+
+
+def overlaid(settings: Settings, candidate: Candidate, room: Path, day: str) -> Path | None:
     """A folder of lists in which the candidate's stand in place of those in force."""
-    if not candidate.lists:
+    if not (candidate.lists or candidate.gwp_set):
         return settings.reference
     folder = room / "lists"
     folder.mkdir()
@@ -79,6 +102,9 @@ def overlaid(settings: Settings, candidate: Candidate, room: Path) -> Path | Non
     for name, path in candidate.lists.items():
         check_list(settings, name, path)
         shutil.copyfile(path, folder / f"{name}.csv")
+    if candidate.gwp_set:
+        rows = accept_one_gwp_set(ReferenceLists(overlay=folder), candidate.gwp_set, day)
+        (folder / f"{GWP_RULES}.csv").write_text(rows, encoding="utf-8")
     lists = ReferenceLists(overlay=folder)
     for name in candidate.lists:
         lists.table(name)
@@ -114,7 +140,7 @@ def _stamps(data: Path) -> list[tuple[int, int]]:
 
 
 @contextmanager
-def scratch_room(settings: Settings, candidate: Candidate) -> Iterator[Settings]:
+def scratch_room(settings: Settings, candidate: Candidate, day: str) -> Iterator[Settings]:
     """Settings of a room that holds what the data directory holds, and in which anything may be done; it is removed at the end."""
     with tempfile.TemporaryDirectory(prefix="tanlian-plan-") as name:
         room = Path(name)
@@ -129,7 +155,7 @@ def scratch_room(settings: Settings, candidate: Candidate) -> Iterator[Settings]
         if compiled.exists():
             (data / "builds").mkdir()
             shutil.copyfile(compiled, data / "builds" / COMPILED)
-        yield dataclasses.replace(settings, data=data, reference=overlaid(settings, candidate, room), waiver_folder=settings.waivers)
+        yield dataclasses.replace(settings, data=data, reference=overlaid(settings, candidate, room, day), waiver_folder=settings.waivers)
 
 
 def _link_releases(settings: Settings, data: Path) -> None:
@@ -165,7 +191,7 @@ def plan(
         raise SettingsError("还没有发布，无可比较 / nothing has been published yet: there is nothing to compare with")
     moment = as_of or utc_now()
     keeper = gatekeeper or Gatekeeper(None)
-    with scratch_room(settings, candidate) as room:
+    with scratch_room(settings, candidate, candidate.rule_date or china_day(moment)) as room:
         ledger = Ledger(room.ledger)
         try:
             receipts = _deliver(room, ledger, candidate, moment, keeper)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -24,19 +23,21 @@ from ingest.contract import read_contracts
 from ingest.delivery import sync_folder
 from ingest.reference import ReferenceLists
 from warehouse.audience import read_policy
-from warehouse.audience_files import add_late_tables, describe_audience_file, file_hash, write_audience_files
+from warehouse.audience_files import add_late_tables, file_hash, write_audience_files
 from warehouse.borrower_changes import TABLE as CHANGES
 from warehouse.borrower_changes import compare_borrowers
 from warehouse.build import PROJECT, PUBLIC_TOTALS, Build, BuildRefused, build
 from warehouse.content import mart_hashes
+from warehouse.custody import MANIFEST
 from warehouse.facts import own_tables, used_waivers
 from warehouse.isolation import judge_files
 from warehouse.kept_lists import LISTS, keep_lists
 from warehouse.ledger import Ledger
+from warehouse.lineage.kept import keep_lineage
+from warehouse.sealing import seal_release, sync_file
 from warehouse.settings import ROOT, Settings, china_day, utc_now
 
 CURRENT = "current"
-MANIFEST = "manifest.json"
 _CODE = ("dbt_project/models", "dbt_project/macros", "dbt_project/tests", "ingest", "warehouse", "expectations")
 _CODE_SUFFIXES = {".py", ".sql", ".yml", ".yaml"}
 
@@ -158,9 +159,9 @@ def release(
         made, gates = built_and_gated(settings, ledger, (moment, rule_date), parent, keeper, say)
         say("publish")
         manifest = _describe(settings, ledger, made, gates, inputs, digest, parent)
-        _publish(settings, ledger, made, manifest, parent)
+        _publish(settings, ledger, made, manifest)
         _prune(settings, ledger)
-        return Outcome("published", manifest["release_id"], manifest)
+        return Outcome("published", manifest["release_id"], read_manifest(settings.releases / manifest["release_id"]))
 
 
 def _was_withdrawn(ledger: Ledger, digest: str) -> bool:
@@ -254,12 +255,11 @@ def _describe(
         "marts": marts,
         "gates": gates,
         "waivers": used_waivers(ledger, made.as_of),
-        "audiences": [],
         "deliveries": inputs,
     }
 
 
-def _fill(settings: Settings, ledger: Ledger, made: Build, manifest: dict[str, Any], folder: Path, parent: Path | None) -> None:
+def _fill(settings: Settings, ledger: Ledger, made: Build, manifest: dict[str, Any], folder: Path) -> None:
     """Write a release's files into a folder that is not yet a release, and into its manifest what they are.
 
     Raises:
@@ -267,7 +267,9 @@ def _fill(settings: Settings, ledger: Ledger, made: Build, manifest: dict[str, A
     """
     policy = read_policy()
     manifest["public_totals"] = write_public_totals(made.warehouse, folder / PUBLIC_TOTALS)
+    manifest["lineage"] = keep_lineage(made.warehouse.parent, folder)
     keep_lists(ReferenceLists(overlay=settings.reference), folder / LISTS)
+    parent = settings.releases / manifest["parent_release_id"] if manifest["parent_release_id"] else None
     tables = own_tables(settings, ledger, manifest, made.as_of)
     tables[CHANGES] = compare_borrowers(made.warehouse, parent / "ministry.duckdb" if parent else None)
     audiences = write_audience_files(policy, made.warehouse, tables, made.rule_date, folder)
@@ -277,20 +279,18 @@ def _fill(settings: Settings, ledger: Ledger, made: Build, manifest: dict[str, A
     if not searched["success"]:
         raise ReleaseRefused(manifest["gates"])
     add_late_tables(audiences, own_tables(settings, ledger, manifest, made.as_of), folder)
-    for audience in audiences:
-        (folder / audience.file_name).chmod(0o444)
-        _sync_file(folder / audience.file_name)
-        manifest["audiences"].append(describe_audience_file(audience, folder))
-    _write_manifest(folder, manifest)
+    manifest["notices"] = _put_notices(settings, ledger, (parent, made, manifest), folder)
+    manifest["ledger"] = ledger.audit_head()
+    seal_release(folder, manifest, audiences, policy, parent)
 
 
-def _publish(settings: Settings, ledger: Ledger, made: Build, manifest: dict[str, Any], parent: Path | None) -> None:
+def _publish(settings: Settings, ledger: Ledger, made: Build, manifest: dict[str, Any]) -> None:
     folder = settings.releases / manifest["release_id"]
     temporary = settings.releases / f".making-{folder.name}"
     shutil.rmtree(temporary, ignore_errors=True)
     temporary.mkdir()
     try:
-        _fill(settings, ledger, made, manifest, temporary, parent)
+        _fill(settings, ledger, made, manifest, temporary)
     except ReleaseRefused:
         shutil.rmtree(temporary)
         raise
@@ -302,11 +302,17 @@ def _publish(settings: Settings, ledger: Ledger, made: Build, manifest: dict[str
     point_to(settings, folder.name)
 
 
-def _write_manifest(folder: Path, manifest: dict[str, Any]) -> None:
-    path = folder / MANIFEST
-    path.write_text(json.dumps(manifest, ensure_ascii=False, indent=1, default=str), encoding="utf-8")
-    path.chmod(0o444)
-    _sync_file(path)
+def _put_notices(settings: Settings, ledger: Ledger, states: tuple[Path | None, Build, dict[str, Any]], folder: Path) -> dict[str, str]:
+    """The restatement notices beside the manifest; gives each file's sha256."""
+    from warehouse.notice import draw_notices  # what draws them reads releases, and so this module
+
+    parent, made, manifest = states
+    hashes = {}
+    for name, text in draw_notices(settings, ledger, parent, made, manifest).items():
+        (folder / name).write_text(text, encoding="utf-8")
+        sync_file(folder / name)
+        hashes[name] = hashlib.sha256(text.encode()).hexdigest()
+    return hashes
 
 
 def write_public_totals(warehouse: Path, target: Path) -> dict[str, Any]:
@@ -324,7 +330,7 @@ def write_public_totals(warehouse: Path, target: Path) -> dict[str, Any]:
         )
         count = con.execute("select count(*) from read_parquet(?)", [str(target)]).fetchone() or (0,)
     target.chmod(0o444)
-    _sync_file(target)
+    sync_file(target)
     return {"row_count": int(count[0]), "sha256": file_hash(target)}
 
 
@@ -332,11 +338,6 @@ def _list(ledger: Ledger, folder: Path) -> None:
     manifest = read_manifest(folder)
     known = {name: manifest[name] for name in ("release_id", "parent_release_id", "published_at", "as_of", "input_hash")}
     ledger.record_release(known | {"manifest_hash": file_hash(folder / MANIFEST)})
-
-
-def _sync_file(path: Path) -> None:
-    with path.open("rb") as stream:
-        os.fsync(stream.fileno())
 
 
 def point_to(settings: Settings, release_id: str) -> None:

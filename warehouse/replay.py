@@ -28,9 +28,10 @@ class ReplayError(RuntimeError):
 class Model:
     """One model as a build compiled it.
 
-    `parents` are `schema.name`; `types` are the columns of an enforced contract, in order, empty without one. `key` is what the model's
-    `unique_combination` test names. A Python model's code is that of the checkout at `path`: nothing kept with a release is executed
-    but SQL.
+    `parents` are `schema.name`; `types` are the columns of an enforced contract, in order, empty without one. `columns` are those its YAML
+    describes, `outputs` those of the table that it made. `key` is what the model's `unique_combination` test names. A Python model's code
+    is that of the checkout at `path`: nothing kept with a release is executed but SQL. `lineage` and `surrogates` are the YAML's `meta`:
+    what a Python model's rows are made of, and columns that only number the rows.
     """
 
     name: str
@@ -41,10 +42,12 @@ class Model:
     parents: tuple[str, ...]
     types: dict[str, str]
     columns: dict[str, str]
+    outputs: tuple[str, ...]
     key: tuple[str, ...]
     description: str
     config: dict[str, Any]
     lineage: list[dict[str, Any]]
+    surrogates: tuple[str, ...] = ()
 
     @property
     def place(self) -> str:
@@ -93,12 +96,13 @@ class ModelGraph:
 
     @classmethod
     def from_json(cls, text: str) -> ModelGraph:
-        models = [Model(**(item | {"parents": tuple(item["parents"]), "key": tuple(item["key"])})) for item in json.loads(text)]
+        lists = ("parents", "outputs", "key", "surrogates")
+        models = [Model(**(item | {name: tuple(item.get(name, ())) for name in lists})) for item in json.loads(text)]
         return cls({model.place: model for model in models})
 
 
-def read_graph(manifest: Path) -> ModelGraph:
-    """The models of a dbt `manifest.json` that a build left, parents first.
+def read_graph(manifest: Path, warehouse: Path | None = None) -> ModelGraph:
+    """The models of a build, parents first, from the `manifest.json` that dbt left; with the build's DuckDB file also what columns each made.
 
     Raises:
         ReplayError: the manifest holds no compiled models.
@@ -106,12 +110,13 @@ def read_graph(manifest: Path) -> ModelGraph:
     document = json.loads(manifest.read_text(encoding="utf-8"))
     nodes = document["nodes"] | document["sources"]
     keys = _read_keys(document)
+    outputs = {} if warehouse is None else _read_outputs(warehouse)
     models = {}
     for unique_id, node in document["nodes"].items():
         if node["resource_type"] == "model":
             if not node.get("compiled_code"):
                 raise ReplayError(f"{node['name']}: 没有编译结果 / not compiled")
-            models[unique_id] = _read_model(node, nodes, keys.get(unique_id, ()))
+            models[unique_id] = _read_model(node, nodes, keys.get(unique_id, ()), outputs)
     ordered: dict[str, Model] = {}
 
     def add(unique_id: str) -> None:
@@ -139,7 +144,17 @@ def _read_keys(document: dict[str, Any]) -> dict[str, tuple[str, ...]]:
     return keys
 
 
-def _read_model(node: dict[str, Any], nodes: dict[str, Any], key: tuple[str, ...]) -> Model:
+def _read_outputs(warehouse: Path) -> dict[str, tuple[str, ...]]:
+    """Every table and view of a build -> its columns, in order."""
+    with duckdb.connect(str(warehouse), read_only=True) as con:
+        rows = con.execute(
+            "select schema_name || '.' || table_name, list(column_name order by column_index) from duckdb_columns()"
+            " where not internal group by all"
+        ).fetchall()
+    return {place: tuple(columns) for place, columns in rows}
+
+
+def _read_model(node: dict[str, Any], nodes: dict[str, Any], key: tuple[str, ...], outputs: dict[str, tuple[str, ...]]) -> Model:
     columns = node["columns"]
     enforced = node["config"].get("contract", {}).get("enforced")
     config = {name: value for name, value in node["config"].items() if isinstance(value, str | int | float | bool)}
@@ -153,10 +168,12 @@ def _read_model(node: dict[str, Any], nodes: dict[str, Any], key: tuple[str, ...
         parents=tuple(f"{nodes[parent]['schema']}.{nodes[parent]['name']}" for parent in node["depends_on"]["nodes"] if parent in nodes),
         types={name: column["data_type"] for name, column in columns.items()} if enforced else {},
         columns={name: column["description"] for name, column in columns.items()},
+        outputs=outputs.get(f"{node['schema']}.{node['name']}", ()),
         key=key,
         description=node["description"],
         config=config,
         lineage=meta.get("lineage", []),
+        surrogates=tuple(meta.get("surrogates", ())),
     )
 
 

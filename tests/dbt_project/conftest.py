@@ -4,7 +4,7 @@ import functools
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +15,8 @@ import yaml
 from ingest.contract import Contract, read_contracts
 from ingest.reference import ReferenceLists
 from warehouse.build import lay_out_project
+from warehouse.lineage.kept import keep_lineage
+from warehouse.lineage.opened import Opened, read_kept
 
 ROOT = Path(__file__).resolve().parents[2]
 PROJECT = ROOT / "dbt_project"
@@ -168,3 +170,30 @@ def world_builds(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Buil
 def world_warehouse(world_builds: Callable[..., Build]) -> Path:
     """The acceptance world's warehouse file."""
     return world_builds(2).warehouse
+
+
+KEPT = {"release_id": "20261031-0001", "as_of": "2026-10-31T15:59:59Z", "rule_date": "2026-10-31", "code_version": "0"}
+
+
+@pytest.fixture(scope="session")
+def opened(world_warehouse: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Opened]:
+    """The world's build as a kept release."""
+    folder = tmp_path_factory.mktemp("release") / KEPT["release_id"]
+    folder.mkdir()
+    assert keep_lineage(world_warehouse.parent, folder)["sha256"]
+    with duckdb.connect(str(folder / "ministry.duckdb")) as con:
+        con.execute(f"attach '{world_warehouse}' as built (read_only)")
+        con.execute("create schema marts")
+        for (name,) in con.execute(
+            "select table_name from duckdb_tables() where database_name = 'built' and schema_name = 'marts'"
+        ).fetchall():
+            con.execute(f'create table marts."{name}" as select * from built.marts."{name}"')
+    with duckdb.connect(str(folder / "rows.duckdb")) as con:
+        con.execute(f"attach '{world_warehouse}' as warehouse (read_only)")
+        sources = [
+            name
+            for (name,) in con.execute(
+                "select table_name from information_schema.tables where table_catalog = 'warehouse' and table_schema = 'landing'"
+            ).fetchall()
+        ]
+        yield read_kept(con, folder, dict(KEPT), {f"landing.{name}": f"warehouse.landing.{name}" for name in sources})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import subprocess
 import time
 from collections.abc import Callable
@@ -47,6 +48,8 @@ def test_run_publishes_two_releases_and_then_nothing_new(tanlian: Run, tmp_path:
     manifest = json.loads((current / "manifest.json").read_text(encoding="utf-8"))
     assert mart_hashes(current / "ministry.duckdb") == manifest["marts"]
     check_counts(data, tanlian)
+    for row in releases:
+        check_explained(data, row["release_id"], tanlian)
     check_terminal(done.stdout, releases[1]["release_id"])
     report = ROOT / "report.html"
     assert report.stat().st_mtime >= started
@@ -56,6 +59,34 @@ def test_run_publishes_two_releases_and_then_nothing_new(tanlian: Run, tmp_path:
     assert again.returncode == 0, again.stdout + again.stderr
     assert "nothing new was delivered, nothing published" in again.stdout
     assert json.loads(tanlian(data, "--json", "releases").stdout) == releases
+
+
+def check_explained(data: Path, release_id: str, tanlian: Run) -> None:
+    """A figure of any kept release, without its build, and the largest row that it is made of."""
+    shutil.rmtree(data / "builds", ignore_errors=True)
+    with duckdb.connect(str(data / "releases" / release_id / "ministry.duckdb"), read_only=True) as connection:
+        key = connection.execute(
+            "select product_code, boundary, gwp_set, reporting_year from marts.footprint__sectors_by_year"
+            " where province_code = '000000' order by disclosure_count desc, product_code, gwp_set, reporting_year limit 1"
+        ).fetchone() or ("", "", "", 0)
+    where = f"product_code = '{key[0]}' and boundary = '{key[1]}' and gwp_set = '{key[2]}' and reporting_year = {key[3]}"
+    page = data / "page.html"
+    asked = ("--release", release_id, "--where", f"{where} and province_code = '000000'", "--column", "weighted_mean_kg_co2e")
+    done = tanlian(data, "--json", "explain", "footprint__sectors_by_year", *asked, "--html", str(page))
+    assert done.returncode == 0, done.stdout + done.stderr
+    document = json.loads(done.stdout)
+    assert document["release"]["release_id"] == release_id
+    (rows,) = [source["rows"] for source in document["sources"] if source["source"] == "product_footprint"]
+    assert sum(row["share"] or 0 for row in rows) == pytest.approx(1)
+    assert rows[0]["delivery"]["verdict"] in {"accepted", "partly_quarantined"}
+    assert "<svg" in page.read_text(encoding="utf-8")
+    place = f"#{rows[0]['delivery']['sequence']}:{rows[0]['row_number']}"
+    moved = json.loads(tanlian(data, "--json", "explain", "--release", release_id, "--reverse", place).stdout)
+    assert {"footprint__sectors_by_year", "footprint__products"} <= set(moved["marts"])
+    refused = tanlian(data, "explain", "footprint__products", "--where", "1 = 1; drop table x", "--column", "revision")
+    assert refused.returncode == 2
+    assert "Traceback" not in refused.stdout + refused.stderr
+    assert not list((data / "work").glob("trace-*")), "scratch files are removed"
 
 
 def check_counts(data: Path, tanlian: Run) -> None:

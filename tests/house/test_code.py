@@ -36,7 +36,8 @@ ENVIRONMENT: dict[str, tuple[set[str], str]] = {
 }
 SETTINGS = "warehouse/settings.py"
 # Where everything may be caught, because the process ends there.
-ENDS_THERE = {"tests/warehouse/dying.py": "a forked child must end as itself, whatever it met, and never go on as a second test run"}
+_FORKED = "a forked child must end as itself, whatever it met, and never go on as a second test run"
+ENDS_THERE = {"tests/warehouse/dying.py": _FORKED, "tests/warehouse/surviving.py": _FORKED}
 
 
 def in_packages(tracked: list[Path], suffix: str = ".py") -> list[Path]:

@@ -22,6 +22,7 @@ CONTRACT_COLUMNS = {
     "product_alias": "urn product_code",
     "grid_region": "geography_code name_zh name_en",
     "ccer_offset_rule": "registered_before usable_until",
+    "gwp_set_rule": "gwp_set is_accepted valid_from",
     "contribution_rule": "minimum_share path_limit depth_limit valid_from",
     "plan_task": "task_no group_code group_zh group_en title_zh title_en document",
     "disclosure_rule": "minimum_enterprise_count p_share protection_share valid_from",

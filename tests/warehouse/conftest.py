@@ -15,6 +15,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pyarrow.parquet as pq
 import pytest
 
@@ -22,13 +23,19 @@ import warehouse.release as publishing
 from expectations.gate import Gatekeeper
 from ingest.contract import read_contracts
 from warehouse.build import Build
+from warehouse.content import mart_hashes
 from warehouse.demonstration import make_world
 from warehouse.intake import Intake
 from warehouse.ledger import Ledger
-from warehouse.release import release
+from warehouse.mixture import compiled_models
+from warehouse.release import code_version, current_release, read_manifest, release
+from warehouse.replay import ModelGraph
 from warehouse.settings import Settings, parse_instant
 
+from .planted import plant_files
+
 DYING = Path(__file__).with_name("dying.py")
+SURVIVING = Path(__file__).with_name("surviving.py")
 # The time zone is the machine's business, not the warehouse's.
 FIRST, SECOND = "2026-07-31", "2026-10-31"  # the instants of the two releases of the country
 CLOCKLESS = {"TZ": "America/New_York"}
@@ -102,6 +109,11 @@ class Warehouse:
         got = self.intake.receive(sent.path, sent.source, sent.received_at)
         return [got] if isinstance(got, dict) else self.intake.land_pending()
 
+    def take_rows(self, rows: list[dict[str, Any]], source: str, received_at: datetime, path: Path) -> list[dict[str, Any]]:
+        """Receive rows as a CSV at an instant and judge them; nothing and no is an empty cell."""
+        cells = [{name: "" if value is None or value is False else value for name, value in row.items()} for row in rows]
+        return self.take(Sent(self.write(cells, path), source, received_at))
+
     def landed(self) -> dict[str, list[str]]:
         """What readers see: per source each listed row's content and its place in its file, in an order of its own."""
         content = {}
@@ -137,6 +149,20 @@ def open_warehouse(gatekeeper: Gatekeeper, country: Country) -> Callable[[Path],
 @pytest.fixture
 def warehouse(tmp_path: Path, open_warehouse: Callable[[Path], Warehouse]) -> Warehouse:
     return open_warehouse(tmp_path / "data")
+
+
+@pytest.fixture(scope="session")
+def compiled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of builds that holds the compiled models and nothing else; made once, because dbt takes seconds."""
+    settings = Settings(data=tmp_path_factory.mktemp("compiled"), threads=2)
+    compiled_models(settings, code_version())
+    return settings.builds
+
+
+@pytest.fixture(scope="session")
+def models(compiled: Path) -> ModelGraph:
+    """The compiled models, with marks in place of the clocks."""
+    return compiled_models(Settings(data=compiled.parent), code_version())
 
 
 @pytest.fixture(scope="session")
@@ -188,6 +214,8 @@ def keep_build(made: Build, kept: Path) -> Path:
     builds = made.warehouse.parent.parent
     kept.mkdir()
     shutil.move(made.warehouse, kept / "warehouse.duckdb")
+    (kept / "target").mkdir()
+    shutil.move(made.warehouse.parent / "target" / "manifest.json", kept / "target" / "manifest.json")
     facts = {"rule_date": made.rule_date, "results": made.results}
     (kept / "build.json").write_text(json.dumps(facts), encoding="utf-8")
     shutil.rmtree(builds)
@@ -216,3 +244,99 @@ def published(
     made[SECOND] = keep_build(builds[0], room / "made_second")
     second.ledger.close()
     return Published(room / "before", room / "after", made)
+
+
+Open = Callable[[Path], Warehouse]
+Order = Callable[..., dict[str, Any]]
+
+
+def check_whole(data: Path) -> str:
+    """The release in force is complete and says what its manifest says; gives its id. This is what a reader may do at any moment."""
+    folder = (data / "releases" / "current").resolve(strict=True)
+    manifest = read_manifest(folder)
+    assert manifest["release_id"] == folder.name
+    assert mart_hashes(folder / "ministry.duckdb") == manifest["marts"]
+    with duckdb.connect(str(folder / "ministry.duckdb"), read_only=True) as connection:
+        assert connection.execute("select release_id from marts.release__summary").fetchall() == [(folder.name,)]
+    return folder.name
+
+
+@pytest.fixture(scope="session")
+def survival_files(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small build, and the policy over it that also gives out what landed."""
+    room = tmp_path_factory.mktemp("survival_files")
+    plant_files(room)
+    policy = (room / "policy.yaml").read_text(encoding="utf-8")
+    given = "  landed:\n  - kinds: [public, bank, region]\n    reason: {zh: 计数, en: counts of rows}\n"
+    (room / "policy.yaml").write_text(policy.replace("\nmarts:\n", f"\nmarts:\n{given}"), encoding="utf-8")
+    return room
+
+
+@pytest.fixture(scope="session")
+def order(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Order]:
+    """Has surviving.py run something."""
+    with (
+        (tmp_path_factory.mktemp("survival_log") / "stderr.log").open("w+") as log,
+        subprocess.Popen([sys.executable, str(SURVIVING)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True) as server,
+    ):
+        assert server.stdin and server.stdout
+        stdin, stdout = server.stdin, server.stdout
+
+        def ask(data: Path, files: Path, **named: Any) -> dict[str, Any]:
+            given = {"data": str(data), "files": str(files), "verbs": ["land", "release"]} | named
+            stdin.write(json.dumps(given) + "\n")
+            stdin.flush()
+            answer: dict[str, Any] = json.loads(stdout.readline())
+            log.flush()
+            assert answer["code"] != 1, Path(log.name).read_text(encoding="utf-8")[-4000:]
+            return answer
+
+        yield ask
+        stdin.close()
+
+
+@dataclass(frozen=True)
+class Base:
+    """A data directory with one release and files in the inbox, and what an undisturbed run makes of it."""
+
+    data: Path
+    marts: dict[str, Any]
+    landed: dict[str, list[str]]
+    counts: dict[str, dict[str, int]]
+    seconds: float
+    calls: int
+
+
+def put_rows(warehouse: Warehouse, country: Country) -> None:
+    """Three files that depend on one another, one of them sent twice under another name."""
+    disclosures = country.rows("product_footprint")[:30]
+    known = {row["disclosure_id"] for row in disclosures}
+    lines = [row for row in country.rows("footprint_activity") if row["disclosure_id"] in known]
+    bad = disclosures[0] | {"disclosure_id": "bad", "total_kg_co2e": "-1"}
+    warehouse.put("footprint_activity", "lines.csv", lines)
+    warehouse.put("product_footprint", "disclosures.csv", [*disclosures, bad])
+    warehouse.put("enterprise", "more.csv", country.rows("enterprise")[10:25])
+    warehouse.put("enterprise", "again.csv", country.rows("enterprise")[10:25])
+
+
+@pytest.fixture(scope="session")
+def base(tmp_path_factory: pytest.TempPathFactory, open_warehouse: Open, country: Country, survival_files: Path, order: Order) -> Base:
+    room = tmp_path_factory.mktemp("survival")
+    first = open_warehouse(room / "base")
+    first.put("enterprise", "first.csv", country.rows("enterprise")[:15])
+    assert order(first.data, survival_files)["code"] == 0
+    put_rows(first, country)
+    first.ledger.close()
+    undisturbed = open_warehouse(copied(first.data, room / "undisturbed"))
+    ran = order(undisturbed.data, survival_files)
+    assert ran["code"] == 0
+    folder = current_release(undisturbed.settings)
+    assert folder is not None
+    marts = read_manifest(folder)["marts"]
+    counts = undisturbed.counts()
+    assert counts["product_footprint"] == {"accepted": 30, "quarantined": 1, "waiting": 0}
+    return Base(room / "base", marts, undisturbed.landed(), counts, ran["seconds"], ran["calls"])
+
+
+def copied(base: Path, target: Path) -> Path:
+    return Path(shutil.copytree(base, target, symlinks=True))

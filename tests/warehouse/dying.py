@@ -23,6 +23,7 @@ import warehouse.audience
 import warehouse.audience_files
 import warehouse.intake
 import warehouse.release
+import warehouse.sealing
 from expectations.gate import Gatekeeper, GateResult
 from warehouse.build import Build
 from warehouse.intake import Intake
@@ -101,7 +102,8 @@ RELEASE_STEPS: dict[str, Callable[[], None]] = {
     "first audience file written": lambda: die_after(warehouse.audience_files, "write_audience_file"),
     "every audience file written": lambda: die_after(warehouse.release, "write_audience_files"),
     "some summaries written": lambda: die_before(warehouse.release, "add_summary"),
-    "manifest not written": lambda: die_before(warehouse.release, "_write_manifest"),
+    "manifest not written": lambda: die_before(warehouse.sealing, "write_manifest"),
+    "manifest written, no seals": lambda: die_before(warehouse.sealing, "write_seals"),
     "before the folder's rename": lambda: die_before(warehouse.release.Path, "rename"),
     "folder renamed, not listed": lambda: die_before(warehouse.release, "_list"),
     "listed, pointer not switched": lambda: die_before(warehouse.release, "point_to"),
@@ -118,7 +120,7 @@ def use_build(made: Path, as_of: str) -> None:
         folder = settings.builds / "made"
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
-        shutil.copyfile(made / "warehouse.duckdb", folder / "warehouse.duckdb")
+        shutil.copytree(made, folder, dirs_exist_ok=True)
         facts = json.loads((made / "build.json").read_text(encoding="utf-8"))
         return Build("made", folder / "warehouse.duckdb", parse_instant(as_of), facts["rule_date"], facts["results"], 1.0)
 

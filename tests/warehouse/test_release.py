@@ -20,11 +20,10 @@ from warehouse.content import mart_hashes
 from warehouse.release import ReleaseRefused, current_release, read_manifest, release, roll_back
 from warehouse.settings import parse_instant
 
-from .conftest import FIRST, SECOND, Published, Warehouse, copy_data
+from .conftest import FIRST, SECOND, Open, Published, Warehouse, check_whole, copy_data
 from .dying import RELEASE_STEPS, Repeater, use_build
 
 pytestmark = [pytest.mark.xdist_group("release"), pytest.mark.slow]
-Open = Callable[[Path], Warehouse]
 
 
 @pytest.fixture
@@ -48,17 +47,6 @@ def manifest_in_force(warehouse: Warehouse) -> dict[str, Any]:
     folder = current_release(warehouse.settings)
     assert folder is not None
     return read_manifest(folder)
-
-
-def check_whole(data: Path) -> str:
-    """The release in force is complete and says what its manifest says; gives its id. This is what a reader may do at any moment."""
-    folder = (data / "releases" / "current").resolve(strict=True)
-    manifest = read_manifest(folder)
-    assert manifest["release_id"] == folder.name
-    assert mart_hashes(folder / "ministry.duckdb") == manifest["marts"]
-    with duckdb.connect(str(folder / "ministry.duckdb"), read_only=True) as connection:
-        assert connection.execute("select release_id from marts.release__summary").fetchall() == [(folder.name,)]
-    return folder.name
 
 
 def test_release_holds_what_its_manifest_says(after: Warehouse, published: Published) -> None:

@@ -8,6 +8,25 @@ enterprises as (
     select * from {{ ref('int_footprint__enterprises_resolved') }}
 ),
 
+gwp_set_rule as (
+    select * from {{ ref('gwp_set_rule') }}
+),
+
+dated_rules as (
+    select
+        gwp_set_rule.gwp_set,
+        gwp_set_rule.is_accepted,
+        row_number() over (partition by gwp_set_rule.gwp_set order by gwp_set_rule.valid_from desc) as recency_rank
+    from gwp_set_rule
+    where gwp_set_rule.valid_from <= {{ rule_day() }}
+),
+
+refused_sets as (
+    select dated_rules.gwp_set
+    from dated_rules
+    where dated_rules.recency_rank = 1 and not dated_rules.is_accepted
+),
+
 -- A revision that was withdrawn once is withdrawn, whatever else was said about it before or after.
 revisions as (
     select
@@ -66,6 +85,9 @@ final as (
             and not newest_revisions.is_withdrawn
     left join enterprises
         on footprints.enterprise_id = enterprises.enterprise_id
+    left join refused_sets
+        on footprints.gwp_set = refused_sets.gwp_set
+    where refused_sets.gwp_set is null
 )
 
 select * from final

@@ -1,0 +1,173 @@
+"""Makes an evidence pack: an RO-Crate with the rows, their proofs, and two ways to check them offline."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from warehouse.audience import Policy
+from warehouse.audience_files import opened_build
+from warehouse.custody import MANIFEST, Anchor, mart_proof, page, release_facts
+from warehouse.evidence.check import EVIDENCE, FORMAT, METADATA
+from warehouse.row_trees import SALTS, mart_tree, part_hash, row_leaf, rows_query
+
+HERE = Path(__file__).parent
+SCRIPT, VIEW, ANCHOR, READ_ME = "verify.js", "verify.html", "anchor.txt", "README.md"
+_EARLIEST = (1980, 1, 1, 0, 0, 0)
+_FORMATS = {".json": "application/json", ".js": "text/javascript", ".html": "text/html", ".txt": "text/plain", ".md": "text/markdown"}
+
+
+class EvidenceError(ValueError):
+    """Nothing to prove: no such audience, no such mart, or no row that fits."""
+
+
+def _chosen_rows(own: duckdb.DuckDBPyConnection, policy: Policy, mart: str, where: str | None) -> list[tuple[str, str]] | None:
+    """JSON of the open and the restricted columns of the audience's own rows; None where the condition is not about this mart."""
+    columns = own.execute("select column_name from duckdb_columns() where table_name = ? and schema_name = 'marts'", [mart]).fetchall()
+    if not columns:
+        return None
+    inner = rows_query(own, policy, mart, "")
+    condition = f" where {where}" if where else ""
+    try:
+        own.execute(f'create or replace temp table kept as select rowid as place from marts."{mart}"{condition}')
+    except duckdb.BinderException:
+        return None
+    return own.execute(f"select open_json, restricted_json from ({inner}) where place in (select place from kept)").fetchall()
+
+
+def _prove_mart(
+    ministry: duckdb.DuckDBPyConnection, policy: Policy, manifest: dict[str, Any], mart: str, key: str, rows: list[tuple[str, str]]
+) -> dict[str, Any]:
+    """Proofs for rows of an audience: the same rows in the ministry's file, with the way to the root of its tree."""
+    tree = mart_tree(ministry, policy, mart, key)
+    places = {leaf: index for index, leaf in enumerate(tree.levels[0])}
+    shown = dict(rows)
+    proved = []
+    query = f"select open_salt, open_json, restricted_salt, restricted_json from ({rows_query(ministry, policy, mart, key)})"
+    for open_salt, open_json, restricted_salt, restricted_json in ministry.execute(query).fetchall():
+        if open_json not in shown:
+            continue
+        restricted = part_hash(restricted_salt, restricted_json)
+        index = places[row_leaf(part_hash(open_salt, open_json), restricted)]
+        is_shown = shown[open_json] == restricted_json
+        proved.append(
+            {
+                "open": {"salt": open_salt, "json": open_json},
+                "restricted": {"salt": restricted_salt, "json": restricted_json} if is_shown else {"hash": restricted},
+                "index": index,
+                "path": [node.hex() for node in tree.path(index)],
+            }
+        )
+    sealed = mart_proof(manifest, mart)
+    return {"mart": mart} | {name: sealed[name] for name in ("leaf", "index", "size", "path")} | {"rows": proved}
+
+
+def collect_evidence(folder: Path, policy: Policy, name: str, where: str | None = None, marts: list[str] | None = None) -> dict[str, Any]:
+    """The rows of an audience in a release, with their proofs.
+
+    Args:
+        folder: the release's folder.
+        name: the audience's name.
+        where: SQL over a mart's columns; marts that lack them are left out. It sees the audience's own file and nothing else.
+        marts: of which marts; those that the policy filters for this audience when not given.
+
+    Raises:
+        EvidenceError: there is nothing to prove.
+    """
+    manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+    entry = next((entry for entry in manifest["audiences"] if isinstance(entry, dict) and entry["name"] == name), None)
+    if entry is None or "trees" not in manifest:
+        raise EvidenceError(name)
+    filtered = [
+        mart for mart in entry["marts"] if (choice := policy.choice(entry["kind"], mart)) and choice.where and mart in manifest["trees"]
+    ]
+    key = (folder / SALTS).read_text(encoding="ascii")
+    proofs = []
+    with (
+        duckdb.connect(str(folder / entry["file"]), read_only=True, config={"enable_external_access": "false"}) as own,
+        opened_build(folder / "ministry.duckdb") as ministry,
+    ):
+        for mart in marts or filtered:
+            rows = _chosen_rows(own, policy, mart, where) if mart in manifest["trees"] else None
+            if rows:
+                proofs.append(_prove_mart(ministry, policy, manifest, mart, key, rows))
+    if not proofs:
+        raise EvidenceError(where or name)
+    audience = {part: entry[part] for part in ("name", "kind", "member", "title")}
+    return {"format": FORMAT, "audience": audience, "release": release_facts(manifest), "custody": manifest["custody"], "marts": proofs}
+
+
+def _describe(files: dict[str, bytes], evidence: dict[str, Any]) -> bytes:
+    """RO-Crate 1.1 metadata of a pack."""
+    facts, title = evidence["release"], evidence["audience"]["title"]
+    rows = sum(len(mart["rows"]) for mart in evidence["marts"])
+    graph: list[dict[str, Any]] = [
+        {
+            "@id": METADATA,
+            "@type": "CreativeWork",
+            "about": {"@id": "./"},
+            "conformsTo": {"@id": "https://w3id.org/ro/crate/1.1"},
+        },
+        {
+            "@id": "./",
+            "@type": "Dataset",
+            "name": f"碳联发布 {facts['release_id']} 的证据 / Evidence of Tanlian release {facts['release_id']}",
+            "description": f"{title['zh']}：{rows} 行及其归属证明 / {title['en']}: {rows} rows with proof that they belong to the release",
+            "identifier": facts["release_id"],
+            "version": evidence["custody"]["chain"],
+            "datePublished": facts["published_at"],
+            "license": {"@id": "#terms"},
+            "hasPart": [{"@id": name} for name in sorted(files)],
+        },
+        {
+            "@id": "#terms",
+            "@type": "CreativeWork",
+            "name": "仅供该读者及其出示对象使用 / For its reader and those it is shown to",
+        },
+    ]
+    graph += [
+        {
+            "@id": name,
+            "@type": "File",
+            "name": name,
+            "encodingFormat": _FORMATS[Path(name).suffix],
+            "contentSize": str(len(content)),
+            "sha256": hashlib.sha256(content).hexdigest(),
+        }
+        for name, content in sorted(files.items())
+    ]
+    context = ["https://w3id.org/ro/crate/1.1/context", {"sha256": "https://schema.org/sha256"}]
+    return page({"@context": context, "@graph": graph})
+
+
+def build_pack(evidence: dict[str, Any], anchor: Anchor) -> dict[str, bytes]:
+    """The files of a pack, by name."""
+    script = (HERE / SCRIPT).read_text(encoding="utf-8")
+    view = (HERE / VIEW).read_text(encoding="utf-8").replace("/* verify.js */", script)
+    files = {
+        EVIDENCE: page(evidence),
+        SCRIPT: script.encode(),
+        VIEW: view.encode(),
+        ANCHOR: f"{anchor.line()}\n".encode(),
+        READ_ME: (HERE / READ_ME).read_bytes(),
+    }
+    return {METADATA: _describe(files, evidence)} | files
+
+
+def write_pack(files: dict[str, bytes], out: Path) -> Path:
+    """Write a pack as a zip where the name ends so, else as a folder; the same pack gives the same bytes."""
+    if out.suffix == ".zip":
+        out.parent.mkdir(parents=True, exist_ok=True)
+        with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
+            for name, content in files.items():
+                archive.writestr(zipfile.ZipInfo(name, _EARLIEST), content, zipfile.ZIP_DEFLATED)
+        return out
+    out.mkdir(parents=True, exist_ok=True)
+    for name, content in files.items():
+        (out / name).write_bytes(content)
+    return out

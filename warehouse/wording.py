@@ -1,0 +1,37 @@
+"""How a comparison names causes, measures and keys, and writes figures: the same on the terminal and in notices."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from warehouse.causes import declared
+
+
+def write_figure(value: float | None, signed: bool = False) -> str:
+    """A figure to six significant digits, as people compare them; JSON has all of them."""
+    if value is None:
+        return "-"
+    return f"{value:+,.6g}" if signed else f"{value:,.6g}"
+
+
+def write_share(value: float | None) -> str:
+    return "-" if value is None else f"{value:+.2%}"
+
+
+def title_of(cause: str, lang: str) -> str:
+    titles = {entry["name"]: entry[lang] for entry in declared()["causes"]}
+    return str(titles.get(cause, cause))
+
+
+def measure_title(name: str, lang: str) -> str:
+    return str(next(measure[lang] for measure in declared()["measures"] if measure["name"] == name))
+
+
+def write_key(key: Mapping[str, Any]) -> str:
+    return " · ".join(str(value) for value in key.values())
+
+
+def titles() -> dict[str, dict[str, dict[str, str]]]:
+    """The names of causes and measures in both languages."""
+    return {kind: {entry["name"]: {"zh": entry["zh"], "en": entry["en"]} for entry in declared()[kind]} for kind in ("measures", "causes")}
