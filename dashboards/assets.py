@@ -1,4 +1,8 @@
-"""Write the assets Superset imports, in zh and en, from the one definition; `--check` tells whether they are up to date."""
+"""Write the assets Superset imports, in zh and en, from the definitions; `--check` tells whether they are up to date.
+
+The ministry's are committed, so that a change is seen in review. Other readers get theirs from the same definitions at publication,
+with tables of their own file: which dashboards and charts those are follows from what the file holds.
+"""
 
 from __future__ import annotations
 
@@ -7,64 +11,122 @@ import json
 import sys
 import uuid
 from collections.abc import Iterable
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from dashboards.charts import BAND_EDGES, Node, build_chart
+from dashboards.definitions import LANGUAGES, ROOM, Definitions, join_languages, read_definitions, speak
 
-ROOM = Path(__file__).resolve().parent / "superset"
-DEFINITION = ROOM / "sector_footprints.yaml"
 ASSETS = ROOM / "assets"
-LANGUAGES = ("zh", "en")
+MINISTRY = "ministry"
+FULL_WIDTH = 12
 
 # Identifiers come from names, so that a checkout anywhere imports onto the same assets. Never change this one.
 _NAMESPACE = uuid.uuid5(uuid.NAMESPACE_DNS, "tanlian.superset")
-_NOTICE = "# Written by `python -m dashboards.assets` from sector_footprints.yaml; change that file.\n"
+_NOTICE = "# Written by `python -m dashboards.assets` from ../definitions; change those files.\n"
 
 
-def name_uuid(*parts: str) -> str:
-    return str(uuid.uuid5(_NAMESPACE, "/".join(parts)))
+def name_uuid(*parts: str, reader: str = MINISTRY) -> str:
+    """The identifier of an asset; every reader has assets of its own."""
+    named = parts if reader == MINISTRY else ("reader", reader, *parts)
+    return str(uuid.uuid5(_NAMESPACE, "/".join(named)))
 
 
-def read_definition(path: Path = DEFINITION) -> Node:
-    loaded: Node = yaml.safe_load(path.read_text(encoding="utf-8"))
-    return loaded
+@dataclass(frozen=True)
+class Reader:
+    """Whom a bundle is for: an audience of the release with its kind, and the tables that its file holds (None: every one)."""
+
+    name: str = MINISTRY
+    kind: str = MINISTRY
+    titles: dict[str, str] = field(default_factory=dict)
+    tables: frozenset[str] | None = None
+    member: str | None = None
+
+    def holds(self, table: str) -> bool:
+        return self.tables is None or table in self.tables
+
+    def uuid(self, *parts: str) -> str:
+        return name_uuid(*parts, reader=self.name)
+
+    def slug(self, slug: str, lang: str) -> str:
+        prefix = "" if self.name == MINISTRY else self.name.replace("_", "-").lower() + "-"
+        return f"{prefix}{slug}-{lang}"
+
+    def path(self, kind: str, name: str) -> str:
+        prefix = "" if self.name == MINISTRY else f"{self.name}__"
+        return f"{kind}/{prefix}{name}.yaml"
 
 
-def speak(node: Any, lang: str) -> Any:
-    """The definition in one language: `{zh, en}` becomes the text, `{lang}` in a name the language."""
-    if isinstance(node, dict):
-        if set(node) == set(LANGUAGES):
-            return node[lang]
-        if set(node) & set(LANGUAGES):
-            raise ValueError(f"a text needs zh and en and nothing else (an unquoted comma?), found {node}")
-        return {speak(key, lang): speak(value, lang) for key, value in node.items()}
-    if isinstance(node, list):
-        return [speak(value, lang) for value in node]
-    return node.replace("{lang}", lang) if isinstance(node, str) else node
+def list_dashboards(definitions: Definitions, reader: Reader) -> list[Node]:
+    """The dashboards meant for this kind of reader, each with the charts that its tables can fill; none without a chart of its own."""
+    fitted = []
+    for dashboard in definitions.dashboards:
+        if reader.kind not in dashboard.get("audiences", [MINISTRY]):
+            continue
+        charts = {name: chart for name, chart in definitions.list_charts(dashboard).items() if reader.holds(chart["dataset"])}
+        if not set(charts) & set(dashboard["charts"]):
+            continue
+        filters = {name: entry for name, entry in dashboard["filters"].items() if reader.holds(entry["dataset"])}
+        layout = [fitted_row for row in dashboard["layout"] if (fitted_row := _fit_row(row, set(charts)))]
+        fitted.append(dashboard | {"charts": charts, "filters": filters, "layout": layout})
+    return fitted
 
 
-def build_assets(definition: Node) -> dict[str, Node]:
+def _fit_row(row: Node, there: set[str]) -> Node | None:
+    """The row without what is missing; the rest takes the whole width."""
+    kept = {name: width for name, width in row["charts"].items() if name in there}
+    if not kept:
+        return None
+    total = sum(kept.values())
+    widths = {name: width * FULL_WIDTH // total for name, width in kept.items()}
+    return row | {"charts": widths}
+
+
+def build_assets(definitions: Definitions, reader: Reader | None = None) -> dict[str, Node]:
     """Relative path -> content of every file of the bundle but its metadata."""
-    files = {"databases/tanlian.yaml": _build_database(definition["database"])}
-    for table, dataset in definition["datasets"].items():
-        files[f"datasets/tanlian/{table}.yaml"] = _build_dataset(table, dataset, definition)
+    whose = reader or Reader()
+    dashboards = list_dashboards(definitions, whose)
+    used = {chart["dataset"] for node in dashboards for chart in node["charts"].values()}
+    used |= {entry["dataset"] for node in dashboards for entry in node["filters"].values()}
+    folder = "tanlian" if whose.name == MINISTRY else whose.name
+    files = {f"databases/{folder}.yaml": _build_database(definitions.shared["database"], whose)}
+    for table in sorted(used):
+        files[f"datasets/{folder}/{table}.yaml"] = _build_dataset(table, definitions, whose)
     for lang in LANGUAGES:
-        spoken = speak(definition, lang)
-        for name, chart in spoken["charts"].items():
-            files[f"charts/{name}_{lang}.yaml"] = _build_chart(name, chart, spoken, lang)
-        files[f"dashboards/{spoken['slug']}_{lang}.yaml".replace("-", "_")] = _build_dashboard(spoken, lang)
+        labels = speak(definitions.shared["labels"], lang)
+        colours = speak(definitions.shared["colours"], lang)
+        menu = [(node["order"], speak(node["title"], lang), whose.slug(node["slug"], lang)) for node in dashboards]
+        for node in dashboards:
+            spoken = speak(node, lang) | {"colours": colours, "labels": labels, "css": definitions.shared["css"]}
+            spoken["columns"] = {table: definitions.tables[table]["columns"] for table in used}
+            for name, chart in spoken["charts"].items():
+                files[whose.path("charts", f"{name}_{lang}")] = _build_chart(name, chart, spoken, lang, whose)
+            spoken["menu"] = _write_menu(menu, spoken, lang, whose, speak(definitions.shared["footnote"], lang))
+            files[whose.path("dashboards", f"{spoken['slug']}_{lang}".replace("-", "_"))] = _build_dashboard(spoken, lang, whose)
     return files
 
 
-def _build_database(database: Node) -> Node:
+def _write_menu(menu: list[tuple[int, str, str]], spoken: Node, lang: str, reader: Reader, footnote: str) -> str:
+    """Links to the other dashboards and to the other language, then how a figure's origin is asked for."""
+    here = reader.slug(spoken["slug"], lang)
+    links = [f"**{title}**" if slug == here else f"[{title}](/superset/dashboard/{slug}/)" for _, title, slug in menu]
+    other = next(code for code in LANGUAGES if code != lang)
+    name = {"zh": "中文", "en": "English"}[other]
+    language = f"[{name}](/superset/dashboard/{reader.slug(spoken['slug'], other)}/)"
+    return f"{' · '.join([*links, language])}\n\n{spoken['header']} {footnote}"
+
+
+def _build_database(database: Node, reader: Reader) -> Node:
+    name = database["name"] if reader.name == MINISTRY else f"{database['name']} · {reader.name}"
     return {
-        "database_name": database["name"],
-        "sqlalchemy_uri": database["uri"],
+        "database_name": name,
+        "sqlalchemy_uri": database["uri"].replace("{reader}", reader.name),
         "cache_timeout": None,
-        "expose_in_sqllab": True,
+        # Statements of one's own are the ministry's only.
+        "expose_in_sqllab": reader.name == MINISTRY,
         "allow_run_async": False,
         "allow_ctas": False,
         "allow_cvas": False,
@@ -77,20 +139,21 @@ def _build_database(database: Node) -> Node:
             "metadata_params": {},
             "allows_virtual_table_explore": False,
         },
-        "uuid": name_uuid("database"),
+        "uuid": reader.uuid("database"),
         "version": "1.0.0",
     }
 
 
-def _build_dataset(table: str, dataset: Node, definition: Node) -> Node:
-    labels = definition["labels"]
-    times = [name for name, kind in dataset["columns"].items() if kind in ("DATE", "TIMESTAMP")]
+def _build_dataset(table: str, definitions: Definitions, reader: Reader) -> Node:
+    labels = definitions.shared["labels"]
+    columns = definitions.tables[table]["columns"]
+    times = [name for name, kind in columns.items() if kind in ("DATE", "TIMESTAMP")]
     return {
         "table_name": table,
         "main_dttm_col": times[0] if times else None,
-        "description": _join_languages(dataset["description"]),
-        "catalog": definition["database"]["catalog"],
-        "schema": definition["database"]["schema"],
+        "description": join_languages(definitions.tables[table]["description"]),
+        "catalog": reader.name,
+        "schema": definitions.shared["database"]["schema"],
         "sql": None,
         "params": None,
         "template_params": None,
@@ -99,11 +162,11 @@ def _build_dataset(table: str, dataset: Node, definition: Node) -> Node:
         "extra": None,
         "normalize_columns": False,
         "always_filter_main_dttm": False,
-        "uuid": name_uuid("dataset", table),
+        "uuid": reader.uuid("dataset", table),
         "metrics": [
             {
                 "metric_name": name,
-                "verbose_name": _join_languages(metric["label"]),
+                "verbose_name": join_languages(metric["label"]),
                 "metric_type": None,
                 "expression": metric["expression"],
                 "description": None,
@@ -111,15 +174,15 @@ def _build_dataset(table: str, dataset: Node, definition: Node) -> Node:
                 "extra": {},
                 "warning_text": None,
             }
-            for name, metric in dataset.get("order_metrics", {}).items()
+            for name, metric in definitions.shared["order_metrics"].get(table, {}).items()
         ],
         "columns": [
             {
                 "column_name": name,
-                "verbose_name": _join_languages(labels[name]) if name in labels else None,
+                "verbose_name": join_languages(labels[name]) if name in labels else None,
                 "is_dttm": name in times,
                 "is_active": True,
-                "type": kind if isinstance(kind, str) else kind[0],
+                "type": kind,
                 "groupby": True,
                 "filterable": True,
                 "expression": None,
@@ -127,18 +190,14 @@ def _build_dataset(table: str, dataset: Node, definition: Node) -> Node:
                 "python_date_format": None,
                 "extra": {},
             }
-            for name, kind in dataset["columns"].items()
+            for name, kind in columns.items()
         ],
         "version": "1.0.0",
-        "database_uuid": name_uuid("database"),
+        "database_uuid": reader.uuid("database"),
     }
 
 
-def _join_languages(texts: Node) -> str:
-    return texts["zh"] if texts["zh"] == texts["en"] else f"{texts['zh']} / {texts['en']}"
-
-
-def _build_chart(name: str, chart: Node, spoken: Node, lang: str) -> Node:
+def _build_chart(name: str, chart: Node, spoken: Node, lang: str, reader: Reader) -> Node:
     viz_type, params, queries = build_chart(chart, spoken["labels"])
     # The importer puts the datasets' numbers in place of these.
     params |= {"viz_type": viz_type, "datasource": "0__table", "color_scheme": spoken["colours"]["scheme"]}
@@ -159,29 +218,31 @@ def _build_chart(name: str, chart: Node, spoken: Node, lang: str) -> Node:
         "params": params,
         "query_context": json.dumps(context, ensure_ascii=False, sort_keys=True),
         "cache_timeout": None,
-        "uuid": name_uuid("chart", name, lang),
+        "uuid": reader.uuid("chart", name, lang),
         "version": "1.0.0",
-        "dataset_uuid": name_uuid("dataset", chart["dataset"]),
+        "dataset_uuid": reader.uuid("dataset", chart["dataset"]),
     }
 
 
-def _build_dashboard(spoken: Node, lang: str) -> Node:
+def _build_dashboard(spoken: Node, lang: str, reader: Reader) -> Node:
     # The numbers only tie filters to charts within this file; the importer replaces them by its own.
     numbers = {name: number for number, name in enumerate(spoken["charts"], start=1)}
+    title = spoken["title"] if reader.name == MINISTRY else f"{spoken['title']} · {reader.titles[lang]}"
     return {
-        "dashboard_title": spoken["title"],
+        "dashboard_title": title,
         "description": spoken["description"],
-        "css": None,
-        "slug": f"{spoken['slug']}-{lang}",
+        "css": spoken["css"],
+        "slug": reader.slug(spoken["slug"], lang),
         "certified_by": None,
         "certification_details": None,
         "published": True,
-        "uuid": name_uuid("dashboard", spoken["slug"], lang),
-        "position": _build_position(spoken, lang, numbers),
+        "uuid": reader.uuid("dashboard", spoken["slug"], lang),
+        "position": _build_position(spoken, lang, numbers, reader, title),
         "metadata": {
-            "native_filter_configuration": [_build_filter(name, entry, spoken, numbers) for name, entry in spoken["filters"].items()],
-            # A click on a bar would silently add a second product or year to the filters.
-            "cross_filters_enabled": False,
+            "native_filter_configuration": [
+                _build_filter(name, entry, spoken, numbers, reader) for name, entry in spoken["filters"].items()
+            ],
+            "cross_filters_enabled": spoken.get("cross_filters", True),
             "color_scheme": spoken["colours"]["scheme"],
             "label_colors": _build_colours(spoken["colours"]["series"]),
             "shared_label_colors": [],
@@ -201,39 +262,42 @@ def _build_colours(series: list[list[str]]) -> Node:
     return {label + edge: colour for label, colour in series for edge in ("", *BAND_EDGES)}
 
 
-def _build_filter(name: str, entry: Node, spoken: Node, numbers: dict[str, int]) -> Node:
-    excluded = [numbers[chart] for chart in entry.get("excludes", [])]
+def _build_filter(name: str, entry: Node, spoken: Node, numbers: dict[str, int], reader: Reader) -> Node:
+    # A chart whose table lacks the column would drop the filter without a word: it is said to be out of reach instead.
+    unreached = {chart for chart, node in spoken["charts"].items() if entry["column"] not in spoken["columns"][node["dataset"]]}
+    excluded = sorted(numbers[chart] for chart in {*entry.get("excludes", []), *unreached} if chart in numbers)
+    is_required = entry.get("required", True)
     return {
         "id": f"NATIVE_FILTER-{name}",
         "type": "NATIVE_FILTER",
         "filterType": "filter_select",
         "name": entry["label"],
         "description": entry["help"],
-        "targets": [{"column": {"name": entry["column"]}, "datasetUuid": name_uuid("dataset", entry["dataset"])}],
+        "targets": [{"column": {"name": entry["column"]}, "datasetUuid": reader.uuid("dataset", entry["dataset"])}],
         "controlValues": {
-            "multiSelect": False,
-            "enableEmptyFilter": True,
-            "defaultToFirstItem": True,
+            "multiSelect": not is_required,
+            "enableEmptyFilter": is_required,
+            "defaultToFirstItem": is_required,
             "inverseSelection": False,
             "searchAllOptions": False,
             "sortAscending": entry["ascending"],
         },
-        "requiredFirst": True,
+        "requiredFirst": is_required,
         "sortMetric": entry.get("sort_metric"),
         "defaultDataMask": {"extraFormData": {}, "filterState": {}, "ownState": {}},
-        "cascadeParentIds": [f"NATIVE_FILTER-{parent}" for parent in entry.get("after", [])],
+        "cascadeParentIds": [f"NATIVE_FILTER-{parent}" for parent in entry.get("after", []) if parent in spoken["filters"]],
         "scope": {"rootPath": ["ROOT_ID"], "excluded": excluded},
     }
 
 
-def _build_position(spoken: Node, lang: str, numbers: dict[str, int]) -> Node:
+def _build_position(spoken: Node, lang: str, numbers: dict[str, int], reader: Reader, title: str) -> Node:
     position: Node = {
         "DASHBOARD_VERSION_KEY": "v2",
         "ROOT_ID": {"type": "ROOT", "id": "ROOT_ID", "children": ["GRID_ID"]},
         "GRID_ID": {"type": "GRID", "id": "GRID_ID", "children": [], "parents": ["ROOT_ID"]},
-        "HEADER_ID": {"type": "HEADER", "id": "HEADER_ID", "meta": {"text": spoken["title"]}},
+        "HEADER_ID": {"type": "HEADER", "id": "HEADER_ID", "meta": {"text": title}},
     }
-    text = {"MARKDOWN-header": ("MARKDOWN", {"code": spoken["header"], "width": 12, "height": 8})}
+    text = {"MARKDOWN-header": ("MARKDOWN", {"code": spoken["menu"], "width": FULL_WIDTH, "height": 15})}
     _add_row(position, "ROW-header", text)
     for number, row in enumerate(spoken["layout"], start=1):
         children = {
@@ -241,7 +305,7 @@ def _build_position(spoken: Node, lang: str, numbers: dict[str, int]) -> Node:
                 "CHART",
                 {
                     "chartId": numbers[name],
-                    "uuid": name_uuid("chart", name, lang),
+                    "uuid": reader.uuid("chart", name, lang),
                     "sliceName": spoken["charts"][name]["title"],
                     "width": width,
                     "height": row["height"],
@@ -274,12 +338,13 @@ class _PlainDumper(yaml.SafeDumper):
         return True
 
 
-def render_assets(definition: Node) -> dict[str, str]:
-    """Relative path -> text of each generated file."""
-    return {
-        path: _NOTICE + yaml.dump(content, Dumper=_PlainDumper, allow_unicode=True, sort_keys=True, width=120)
-        for path, content in build_assets(definition).items()
-    }
+def render_assets(definitions: Definitions) -> dict[str, str]:
+    """Relative path -> text of each generated file, of the ministry."""
+    return {path: render(content) for path, content in build_assets(definitions).items()}
+
+
+def render(content: Node) -> str:
+    return _NOTICE + yaml.dump(content, Dumper=_PlainDumper, allow_unicode=True, sort_keys=True, width=120)
 
 
 def find_drift(rendered: dict[str, str], folder: Path = ASSETS) -> list[str]:
@@ -303,7 +368,7 @@ def main(arguments: Iterable[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m dashboards.assets", description=__doc__)
     parser.add_argument("--check", action="store_true", help="write nothing; exit code 1 when a file is not up to date")
     options = parser.parse_args(None if arguments is None else list(arguments))
-    rendered = render_assets(read_definition())
+    rendered = render_assets(read_definitions())
     if not options.check:
         write_assets(rendered)
         return 0

@@ -24,6 +24,11 @@ def show_only_row(column: str) -> str:
     return f"case when count(*) = 1 then max({column}) end"
 
 
+def count_value(column: str, value: str) -> str:
+    """SQL of a metric that counts the rows of one value of a list."""
+    return f"count(*) filter (where {column} = '{value}')"
+
+
 def build_chart(chart: Node, labels: Node) -> tuple[str, Node, list[Node]]:
     """Superset's type of chart, its parameters and its queries, from one entry of a definition already in one language."""
     return _KINDS[chart["kind"]](chart, labels)
@@ -43,7 +48,7 @@ def _one(column: str, label: str) -> Node:
     return _metric(label, show_only_row(column))
 
 
-def _where(column: str, operator: str, value: str | None = None) -> Node:
+def _where(column: str, operator: str, value: str | int | None = None) -> Node:
     named = {"==": "EQUALS", "!=": "NOT_EQUALS", "IS NOT NULL": "IS_NOT_NULL"}
     return {
         "clause": "WHERE",
@@ -54,6 +59,15 @@ def _where(column: str, operator: str, value: str | None = None) -> Node:
         "comparator": value,
         "filterOptionName": f"filter_{column}_{named[operator]}",
     }
+
+
+def _narrow(chart: Node) -> list[Node]:
+    """The rows that a chart is about: `only` these values, without those, where a column is known."""
+    return [
+        *(_where(column, "==", value) for column, value in chart.get("only", {}).items()),
+        *(_where(column, "!=", value) for column, value in chart.get("without", {}).items()),
+        *(_where(column, "IS NOT NULL") for column in chart.get("known", [])),
+    ]
 
 
 def _query(columns: list[Any], metrics: list[Node] | None, filters: list[Node], orderby: list[Any] | None = None) -> Node:
@@ -93,15 +107,23 @@ def _axes(chart: Node) -> Node:
 
 
 def _years(chart: Node) -> Node:
+    if "grain" in chart:
+        return {"time_grain_sqla": chart["grain"], "x_axis_time_format": "%Y-%m", "tooltipTimeFormat": "%Y-%m-%d"}
     # A year is a name here: as a number the axis would run 2,022.5, as a date it would drift with time zones.
     return {"xAxisForceCategorical": True, "x_axis_sort": chart["x"], "x_axis_sort_asc": True}
 
 
 def _figure(chart: Node, labels: Node) -> tuple[str, Node, list[Node]]:
-    metric = _one(chart["column"], chart["caption"])
+    if "of" in chart:
+        metric = _metric(chart["caption"], count_value(chart["of"], chart["value"]))
+    elif chart.get("count"):
+        metric = _metric(chart["caption"], "count(*)")
+    else:
+        metric = _one(chart["column"], chart["caption"])
+    narrowed = _narrow(chart)
     params = {
         "metric": metric,
-        "adhoc_filters": [],
+        "adhoc_filters": narrowed,
         "y_axis_format": chart["format"],
         "header_font_size": 0.5,
         "subtitle": chart["caption"],
@@ -109,7 +131,7 @@ def _figure(chart: Node, labels: Node) -> tuple[str, Node, list[Node]]:
         "show_metric_name": False,
         "extra_form_data": {},
     }
-    return "big_number_total", params, [_query([], [metric], [])]
+    return "big_number_total", params, [_query([], [metric], narrowed)]
 
 
 def _table(chart: Node, labels: Node) -> tuple[str, Node, list[Node]]:
@@ -117,25 +139,32 @@ def _table(chart: Node, labels: Node) -> tuple[str, Node, list[Node]]:
     names = labels | chart.get("labels", {})
     config: Node = {}
     for column in columns:
-        config[column] = {"customColumnName": names[_strip_language(column)]}
+        config[column] = {"customColumnName": names.get(_strip_language(column)) or names[column]}
         if column.endswith("_year"):
             config[column] |= {"d3NumberFormat": "d", "d3SmallNumberFormat": "d"}
         elif column in chart.get("formats", {}):
             pattern = chart["formats"][column]
             config[column] |= {"d3NumberFormat": pattern, "d3SmallNumberFormat": pattern}
-        elif column.endswith("_date"):
+        elif column.endswith(("_date", "_on")):
             config[column] |= {"d3TimeFormat": "%Y-%m-%d"}
+        elif column.endswith(("_share", "_ratio")):
+            config[column] |= {"d3NumberFormat": ".1%", "d3SmallNumberFormat": ".1%"}
+        elif column.endswith(("_t_co2e", "_cny", "_t")):
+            config[column] |= {"d3NumberFormat": ",.0f", "d3SmallNumberFormat": ",.0f"}
+        elif column.endswith("_kg_co2e"):
+            config[column] |= {"d3NumberFormat": ",.5~r", "d3SmallNumberFormat": ",.5~r"}
         elif column.endswith(("_count", "_days", "_examined", "_received")):
             config[column] |= {"d3NumberFormat": ",d", "d3SmallNumberFormat": ",d"}
-    order = [[chart["order"], False]] if "order" in chart else []
+    order = [[chart["order"], chart.get("ascending", False)]] if "order" in chart else []
+    narrowed, limit = _narrow(chart), chart.get("limit", _ROW_LIMIT)
     params: Node = {
         "query_mode": "raw",
         "all_columns": columns,
         "groupby": [],
         "metrics": [],
-        "adhoc_filters": [],
+        "adhoc_filters": narrowed,
         "order_by_cols": [json.dumps(entry) for entry in order],
-        "row_limit": _ROW_LIMIT,
+        "row_limit": limit,
         "server_pagination": False,
         "page_length": 0,
         "include_search": False,
@@ -153,7 +182,7 @@ def _table(chart: Node, labels: Node) -> tuple[str, Node, list[Node]]:
             {"column": column, "operator": "is true", "targetValue": True, "colorScheme": _WARNING, "useGradient": False}
             for column in chart["warn"]
         ]
-    return "table", params, [_query(columns, None, [], order)]
+    return "table", params, [_query(columns, None, narrowed, order) | {"row_limit": limit}]
 
 
 def _band(chart: Node, labels: Node) -> tuple[str, Node, list[Node]]:
@@ -233,16 +262,21 @@ def _ranking(chart: Node, labels: Node) -> tuple[str, Node, list[Node]]:
 
 
 def _counts(chart: Node, labels: Node) -> tuple[str, Node, list[Node]]:
-    metric = _metric(chart["count_label"], "count(*)")
-    known = [_where(chart["series"], "IS NOT NULL")]
+    narrowed = [*_narrow(chart), *([_where(chart["series"], "IS NOT NULL")] if "series" in chart else [])]
+    if "values" in chart:
+        # Values of a list are codes: each is counted under its name in the reader's language.
+        metrics, groupby = [_metric(label, count_value(chart["of"], value)) for value, label in chart["values"].items()], []
+    else:
+        metrics, groupby = [_metric(chart["count_label"], "count(*)")], [chart["series"]] if "series" in chart else []
+    is_lying = chart.get("horizontal", False)
     params = (
         _axes(chart)
         | _years(chart)
         | {
-            "metrics": [metric],
-            "groupby": [chart["series"]],
-            "adhoc_filters": known,
-            "orientation": "vertical",
+            "metrics": metrics,
+            "groupby": groupby,
+            "adhoc_filters": narrowed,
+            "orientation": "horizontal" if is_lying else "vertical",
             "stack": "Stack",
             "show_value": True,
             "only_total": True,
@@ -250,11 +284,106 @@ def _counts(chart: Node, labels: Node) -> tuple[str, Node, list[Node]]:
             "showTooltipPercentage": True,
             "sort_series_type": "name",
             "sort_series_ascending": True,
-            "y_axis_title_margin": 35,
+            "y_axis_title_margin": 30 if is_lying else 35,
+            "show_legend": bool(groupby) or len(metrics) > 1,
         }
     )
-    columns = [chart["x"], chart["series"]]
-    return "echarts_timeseries_bar", params, [_query(columns, [metric], known, [[name, True] for name in columns])]
+    if is_lying:
+        params["xAxisLabelInterval"] = "0"
+    columns = [chart["x"], *groupby]
+    return "echarts_timeseries_bar", params, [_query(columns, metrics, narrowed, [[name, True] for name in columns])]
+
+
+def _bars(chart: Node, labels: Node) -> tuple[str, Node, list[Node]]:
+    """Values side by side or stacked, upright or lying: several columns of the marts, or one column by a series."""
+    if "series" in chart:
+        metrics, groupby = [_one(chart["column"], chart["column_label"])], [chart["series"]]
+    else:
+        metrics, groupby = [_one(column, label) for column, label in chart["columns"].items()], []
+    narrowed, is_lying = _narrow(chart), chart.get("horizontal", False)
+    by_value = chart.get("by_value", False)
+    params = _axes(chart) | {
+        "metrics": metrics,
+        "groupby": groupby,
+        "adhoc_filters": narrowed,
+        "orientation": "horizontal" if is_lying else "vertical",
+        "stack": "Stack" if chart.get("stacked") else None,
+        # Figures beside bars that stand close would lie on one another.
+        "show_value": not groupby and len(metrics) == 1,
+        "show_legend": bool(groupby) or len(metrics) > 1,
+        "xAxisLabelInterval": "0" if is_lying else "auto",
+        "row_limit": chart.get("limit", _ROW_LIMIT),
+    }
+    params |= _years(chart)
+    if by_value:
+        params["x_axis_sort"] = metrics[0]["label"]
+    if is_lying:
+        params["y_axis_title_margin"] = 30
+    order = [[metrics[0], False]] if by_value else [[chart["x"], True]]
+    query = _query([chart["x"], *groupby], metrics, narrowed, order) | {"row_limit": chart.get("limit", _ROW_LIMIT)}
+    return "echarts_timeseries_bar", params, [query]
+
+
+def _lines(chart: Node, labels: Node) -> tuple[str, Node, list[Node]]:
+    """Lines over years, or over days and months where `grain` says so: several columns, or one by a series."""
+    if "series" in chart:
+        metrics, groupby = [_one(chart["column"], chart["column_label"])], [chart["series"]]
+    else:
+        metrics, groupby = [_one(column, label) for column, label in chart["columns"].items()], []
+    narrowed = _narrow(chart)
+    params = _axes(chart) | {
+        "metrics": metrics,
+        "groupby": groupby,
+        "adhoc_filters": narrowed,
+        "seriesType": chart.get("shape", "line"),
+        "markerEnabled": "grain" not in chart,
+        "markerSize": 6,
+        "truncateYAxis": chart.get("truncated", False),
+    }
+    params |= _years(chart)
+    return "echarts_timeseries_line", params, [_query([chart["x"], *groupby], metrics, narrowed, [[chart["x"], True]])]
+
+
+def _map(chart: Node, labels: Node) -> tuple[str, Node, list[Node]]:
+    """Provinces coloured by a value; their outlines are in Superset's own package, so nothing is fetched."""
+    metric, narrowed = _one(chart["column"], chart["column_label"]), _narrow(chart)
+    params = {
+        "select_country": "china",
+        "entity": chart["entity"],
+        "metric": metric,
+        "adhoc_filters": narrowed,
+        "row_limit": _ROW_LIMIT,
+        "number_format": chart["format"],
+        "linear_color_scheme": "tanlian_blues",
+        "extra_form_data": {},
+    }
+    return "country_map", params, [_query([chart["entity"]], [metric], narrowed)]
+
+
+def _network(chart: Node, labels: Node) -> tuple[str, Node, list[Node]]:
+    metric, narrowed = _metric(chart["count_label"], "count(*)"), _narrow(chart)
+    params = {
+        "source": chart["source"],
+        "target": chart["target"],
+        "metric": metric,
+        "adhoc_filters": narrowed,
+        "row_limit": chart.get("limit", 300),
+        "show_legend": False,
+        "layout": "force",
+        "roam": True,
+        "draggable": True,
+        "selectedMode": "single",
+        "edgeSymbol": "none,arrow",
+        "baseEdgeWidth": 2,
+        "baseNodeSize": 14,
+        "edgeLength": 120,
+        "repulsion": 400,
+        "gravity": 0.3,
+        "friction": 0.2,
+        "extra_form_data": {},
+    }
+    query = _query([chart["source"], chart["target"]], [metric], narrowed) | {"row_limit": params["row_limit"]}
+    return "graph_chart", params, [query]
 
 
 def _daily(chart: Node, labels: Node) -> tuple[str, Node, list[Node]]:
@@ -290,4 +419,8 @@ _KINDS: dict[str, Callable[[Node, Node], tuple[str, Node, list[Node]]]] = {
     "ranking": _ranking,
     "counts": _counts,
     "daily": _daily,
+    "bars": _bars,
+    "lines": _lines,
+    "map": _map,
+    "network": _network,
 }

@@ -1,4 +1,4 @@
-"""Talk to a running Superset: publish the dashboards, ask a chart for its figures.
+"""Talk to a running Superset: import assets, make roles and readers, ask a chart for its figures.
 
 Our own because the published clients are unmaintained or cannot be installed beside Airflow.
 """
@@ -10,72 +10,16 @@ import json
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 import httpx
 import yaml
 
-from dashboards.assets import ASSETS, LANGUAGES
 from dashboards.errors import DashboardError
 
-_PLACEHOLDER = "${TANLIAN_DATA}"
-# SQLAlchemy takes these in an address for its own marks.
-_UNFIT_IN_ADDRESS = "?#%"
-_TIMEOUT_S = 120.0
-
-
-@dataclass(frozen=True)
-class Published:
-    """Where the dashboards stand after publication: language -> address, and the number of each asset imported."""
-
-    urls: dict[str, str]
-    counts: dict[str, int]
-
-
-def publish(base_url: str, user: str, password: str, data_dir: Path, assets: Path = ASSETS) -> Published:
-    """Import every asset, on top of what an earlier publication left; the same assets again change nothing.
-
-    The database asset is pointed at `<data_dir>/releases/current`, read-only, so the page follows the release in force.
-    """
-    release = (data_dir / "releases" / "current" / "ministry.duckdb").absolute()
-    if not release.exists():
-        raise DashboardError(
-            f"还没有发布：找不到 {release}。请先运行 tanlian release。",
-            f"There is no release yet: {release} is not there. Run tanlian release first.",
-        )
-    files = read_assets(assets, data_dir.absolute())
-    with SupersetClient(base_url, user, password) as client:
-        client.import_assets(files)
-        urls = {lang: client.find_dashboard(lang) for lang in LANGUAGES}
-    counts: dict[str, int] = {}
-    for path in files:
-        kind = path.split("/")[0]
-        counts[kind] = counts.get(kind, 0) + 1
-    return Published(urls, counts)
-
-
-def read_assets(assets: Path, data_dir: Path) -> dict[str, str]:
-    """Relative path -> YAML text of the bundle, with the data directory filled in."""
-    if any(mark in str(data_dir) for mark in _UNFIT_IN_ADDRESS):
-        raise DashboardError(
-            f"数据目录 {data_dir} 的路径含有 {_UNFIT_IN_ADDRESS} 之一，数据库地址里写不下；请换一个目录。",
-            f"The path of the data directory {data_dir} holds one of {_UNFIT_IN_ADDRESS}, which an address cannot; use another one.",
-        )
-    files: dict[str, str] = {}
-    for path in sorted(assets.rglob("*.yaml")):
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-        if "sqlalchemy_uri" in content:
-            content["sqlalchemy_uri"] = content["sqlalchemy_uri"].replace(_PLACEHOLDER, str(data_dir))
-        files[path.relative_to(assets).as_posix()] = yaml.safe_dump(content, allow_unicode=True)
-    if not files:
-        raise DashboardError(
-            f"{assets} 中没有仪表板文件。请运行 python -m dashboards.assets。",
-            f"There are no dashboard files in {assets}. Run python -m dashboards.assets.",
-        )
-    return files
+_TIMEOUT_S = 300.0
+_PAGE = 500
 
 
 class SupersetClient:
@@ -122,11 +66,38 @@ class SupersetClient:
 
     def list_ids(self, kind: str) -> dict[str, int]:
         """uuid -> the server's own number of every `chart`, `dashboard`, `dataset` or `database`."""
-        query = "(columns:!(id,uuid),page_size:1000)"
-        rows = self._ask("GET", f"/api/v1/{kind}/", params={"q": query}).json()["result"]
-        return {row["uuid"]: row["id"] for row in rows}
+        return {row["uuid"]: row["id"] for row in self._list_all(kind, "columns:!(id,uuid),")}
 
-    def find_dashboard(self, lang: str, slug: str = "sector-footprints") -> str:
+    def list_named(self, kind: str, column: str) -> dict[str, int]:
+        """name -> the server's own number of every role, user or row rule."""
+        return {row[column]: row["id"] for row in self._list_all(kind)}
+
+    def list_permissions(self) -> dict[tuple[str, str], int]:
+        """(right, place) -> number of every permission that can be given."""
+        rows = self._list_all("security/permissions-resources")
+        return {(row["permission"]["name"], row["view_menu"]["name"]): row["id"] for row in rows}
+
+    def _list_all(self, kind: str, columns: str = "") -> list[dict[str, Any]]:
+        rows: list[dict[str, Any]] = []
+        while True:
+            query = f"({columns}page:{len(rows) // _PAGE},page_size:{_PAGE})"
+            answer = self._ask("GET", f"/api/v1/{kind}/", params={"q": query}).json()
+            rows += answer["result"]
+            if len(answer["result"]) < _PAGE:
+                return rows
+
+    def create(self, kind: str, body: dict[str, Any]) -> int:
+        """Make a role, user or row rule; gives its number."""
+        return int(self._ask("POST", f"/api/v1/{kind}/", json=body).json()["id"])
+
+    def change(self, place: str, body: dict[str, Any]) -> None:
+        self._ask("PUT", f"/api/v1/{place}", json=body)
+
+    def set_permissions(self, role: int, permissions: list[int]) -> None:
+        """Give a role exactly these."""
+        self._ask("POST", f"/api/v1/security/roles/{role}/permissions", json={"permission_view_menu_ids": permissions})
+
+    def find_dashboard(self, lang: str, slug: str = "national-overview") -> str:
         """Address of the dashboard in that language."""
         self._ask("GET", f"/api/v1/dashboard/{slug}-{lang}")
         return f"{self._base_url}/superset/dashboard/{slug}-{lang}/"

@@ -6,6 +6,7 @@ Superset lives in another environment than the pipeline (it needs SQLAlchemy 1.4
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import logging
 import os
@@ -22,6 +23,7 @@ import httpx
 import psutil
 
 from dashboards.errors import DashboardError
+from dashboards.superset.secret_strength import find_weakness
 
 LOG = logging.getLogger(__name__)
 
@@ -73,11 +75,11 @@ class _Home:
         return self.folder / "admin_password"
 
 
-def start(data_dir: Path, venv: Path, port: int, lang: str = "zh", say: Callable[[str], None] | None = None) -> Server:
+def start(data_dir: Path, venv: Path, port: int, lang: str = "zh", say: Callable[[str], None] | None = None, workers: int = 1) -> Server:
     """Start Superset on 127.0.0.1:`port`, setting it up first where that was not done; a server already running is returned as it is.
 
     `venv`: the environment of requirements/superset.txt. `lang`: the interface's first language and that of the
-    messages given to `say`. The first start takes about half a minute, later ones the boot only.
+    messages given to `say`. `workers`: processes that answer, 300 MB each. The first start takes about half a minute, later ones the boot only.
     """
     tell = say or LOG.info
     python = _find_python(venv)
@@ -97,8 +99,8 @@ def start(data_dir: Path, venv: Path, port: int, lang: str = "zh", say: Callable
     if not _is_prepared(home, version):
         tell("首次启动：正在准备 Superset 的元数据库……" if lang == "zh" else "First start: setting up Superset's metadata ...")
         _prepare(python, home, environment)
-        home.prepared_file.write_text(json.dumps({"superset_version": version}), encoding="utf-8")
-    return _launch(python, home, environment, port, lang)
+        home.prepared_file.write_text(json.dumps(_describe_setup(version)), encoding="utf-8")
+    return _launch(python, home, environment, port, lang, workers)
 
 
 def find(data_dir: Path) -> Server | None:
@@ -145,7 +147,17 @@ def _make_home(data_dir: Path) -> _Home:
     home.folder.chmod(0o700)
     for name, size in (("secret_key", 48), ("admin_password", 18)):
         _write_secret_once(home.folder / name, size)
+    _refuse_weak_secret(home.folder / "secret_key")
     return home
+
+
+def _refuse_weak_secret(path: Path) -> None:
+    weakness = find_weakness(path.read_text(encoding="ascii", errors="replace").strip())
+    if weakness:
+        raise DashboardError(
+            f"Superset 的密钥 {path} 太弱，拒绝启动（{weakness}）。删除该文件，下次启动时自动生成。",
+            f"Superset's secret {path} is too weak to start with ({weakness}). Delete the file: a strong one is made at the next start.",
+        )
 
 
 def _write_secret_once(path: Path, size: int) -> None:
@@ -162,6 +174,7 @@ def _make_environment(home: _Home, lang: str) -> dict[str, str]:
     return kept | {
         "FLASK_APP": "superset",
         "SUPERSET_CONFIG_PATH": str(ROOM / "superset_config.py"),
+        "PYTHONPATH": str(ROOM),
         "TANLIAN_SUPERSET_HOME": str(home.folder),
         "TANLIAN_SUPERSET_ADMIN": ADMIN,
         "TANLIAN_LANG": "zh" if lang == "zh" else "en",
@@ -184,7 +197,13 @@ def _read_version(python: Path) -> str:
 def _is_prepared(home: _Home, version: str) -> bool:
     if not home.prepared_file.exists():
         return False
-    return bool(json.loads(home.prepared_file.read_text(encoding="utf-8"))["superset_version"] == version)
+    return bool(json.loads(home.prepared_file.read_text(encoding="utf-8")) == _describe_setup(version))
+
+
+def _describe_setup(version: str) -> dict[str, str]:
+    """What the metadata was made by: another version of Superset or of the preparation makes it ready again."""
+    preparation = hashlib.sha256((ROOM / "prepare_metadata.py").read_bytes()).hexdigest()
+    return {"superset_version": version, "preparation": preparation}
 
 
 def _prepare(python: Path, home: _Home, environment: dict[str, str]) -> None:
@@ -218,11 +237,11 @@ def _refuse_taken_port(port: int) -> None:
             ) from fault
 
 
-def _launch(python: Path, home: _Home, environment: dict[str, str], port: int, lang: str) -> Server:
+def _launch(python: Path, home: _Home, environment: dict[str, str], port: int, lang: str, workers: int) -> Server:
     command = [
         *(str(python), "-m", "gunicorn", "--bind", f"{HOST}:{port}"),
-        # One worker with threads: 300 MB instead of that per worker; the queries run in DuckDB, which leaves the interpreter free.
-        *("--workers", "1", "--worker-class", "gthread", "--threads", "8"),
+        # Threads inside each process: the queries run in DuckDB, which leaves the interpreter free.
+        *("--workers", str(workers), "--worker-class", "gthread", "--threads", "8"),
         *("--timeout", "120", "--graceful-timeout", "2", "--no-control-socket"),
         "superset.app:create_app()",
     ]

@@ -104,6 +104,14 @@ def _check_suppressions() -> Check:
     return count_broken("suppressions_counted", condition, shown, rows)
 
 
+def _check_supplies() -> Check:
+    counted = "select disclosure_id, sum(linked_line_count) as lines from marts.footprint__supplies group by disclosure_id"
+    rows = f"marts.footprint__products as product full join ({counted}) as supplied using (disclosure_id)"
+    condition = "(coalesce(product.linked_line_count, 0) = coalesce(supplied.lines, 0)) is not true"
+    shown = "disclosure_id || ': ' || coalesce(supplied.lines, 0) || ' lines, linked ' || coalesce(product.linked_line_count, 0)"
+    return count_broken("supplies_count_linked_lines", condition, shown, rows)
+
+
 def list_composition_checks(limits: Limits) -> list[Check]:
     return [
         _check_contributions(limits),
@@ -111,4 +119,5 @@ def list_composition_checks(limits: Limits) -> list[Check]:
         _check_product_impacts(limits),
         _check_gaps(),
         _check_suppressions(),
+        _check_supplies(),
     ]

@@ -13,7 +13,8 @@ import duckdb
 from warehouse.audience import Audience, Policy, expand_audiences, hold_codes, quoted, write_audience_file
 from warehouse.content import table_hashes
 
-SUMMARY = "release__summary"
+# What tells of the gates, written after they have spoken.
+LATE = ("release__summary", "release__gates")
 _CHUNK = 1 << 20
 
 
@@ -39,8 +40,8 @@ def opened_build(build: Path) -> Iterator[duckdb.DuckDBPyConnection]:
 
 
 def write_audience_files(policy: Policy, build: Path, own_tables: dict[str, str], rule_date: str, folder: Path) -> list[Audience]:
-    """Write the file of every audience of a build, all its tables but the summary, which tells of gates still to come."""
-    first = {name: query for name, query in own_tables.items() if name != SUMMARY}
+    """Write the file of every audience of a build, all its tables but those that tell of gates still to come."""
+    first = {name: query for name, query in own_tables.items() if name not in LATE}
     with opened_build(build) as con:
         hold_codes(policy, con)
         audiences = expand_audiences(policy, con)
@@ -49,11 +50,12 @@ def write_audience_files(policy: Policy, build: Path, own_tables: dict[str, str]
     return audiences
 
 
-def add_summary(audiences: list[Audience], query: str, folder: Path) -> None:
-    """Put the release's one-row summary into every file: the last thing written, after the gates have spoken."""
+def add_late_tables(audiences: list[Audience], own_tables: dict[str, str], folder: Path) -> None:
+    """Put the release's summary and what its gates examined into every file: the last thing written, after the gates have spoken."""
     for audience in audiences:
         with duckdb.connect(str(folder / audience.file_name)) as con:
-            con.execute(f'create table marts."{SUMMARY}" as {query}')
+            for name in LATE:
+                con.execute(f'create table marts."{name}" as {own_tables[name]}')
             con.execute("checkpoint")
 
 

@@ -20,6 +20,7 @@ from warehouse import cli_quarantine
 from warehouse.airflow_home import AirflowError
 from warehouse.cli_compare import add_compare_commands
 from warehouse.cli_custody import add_custody_commands
+from warehouse.cli_dashboards import add_dashboard_commands
 from warehouse.cli_exchange import add_exchange_commands
 from warehouse.cli_explain import add_explain_commands
 from warehouse.cli_fetch import add_fetch_commands
@@ -85,6 +86,7 @@ app.command(help=_help("help.receipt"))(cli_quarantine.receipt)
 add_fetch_commands(app, _help)
 add_explain_commands(app, _help)
 add_custody_commands(app, _help)
+add_dashboard_commands(dashboards_app, _help)
 add_report_commands(app, _help)
 add_exchange_commands(app, _help)
 add_compare_commands(app, _help)
@@ -356,21 +358,6 @@ def status(context: typer.Context) -> None:
             + (in_force.name if in_force else session.terminal.text("release.nothing_at_all")),
             markup=False,
         )
-
-
-@dashboards_app.command("publish", help=_help("help.publish"))
-def publish_dashboards(context: typer.Context) -> None:
-    import dashboards.client
-    import dashboards.server
-
-    session: Session = context.obj
-    server = dashboards.server.find(session.settings.data)
-    if server is None:
-        raise SettingsError(session.terminal.text("dashboards.not_running"))
-    published = dashboards.client.publish(server.url, server.user, server.password, session.settings.data)
-    session.answer(published)
-    if not session.as_json:
-        session.terminal.tell("dashboards.done", url=published.urls[session.settings.lang])
 
 
 @app.command(help=_help("help.world"))

@@ -79,14 +79,42 @@ def _waivers(waivers: list[dict[str, Any]]) -> str:
     )
 
 
+def _gates(manifest: dict[str, Any]) -> str:
+    rows = [
+        f"select {_text(gate['suite'])} as suite, cast({gate['checks_run']} as integer) as checks_run, "
+        f"cast({gate['rows_examined']} as bigint) as rows_examined, {str(bool(gate['success'])).lower()} as is_passed, "
+        f"cast({sum(failure.get('severity') == 'warning' for failure in gate['failures'])} as integer) as warning_count"
+        for gate in manifest["gates"]
+    ]
+    return (
+        " union all ".join(rows)
+        or "select null as suite, 0 as checks_run, 0::bigint as rows_examined, false as is_passed, 0 as warning_count where false"
+    )
+
+
+def _quarantined_rules(settings: Settings, ledger: Ledger, as_of: datetime) -> str:
+    """Every row that was set aside, by each rule that it broke; one that was put right later stays counted."""
+    files = [settings.data / row["path"] for row in ledger.quarantine_files() if row["received_at"] <= as_of.isoformat()]
+    there = ", ".join(_text(path) for path in files if path.exists())
+    if not there:
+        return "select cast(null as varchar) as source, cast(null as varchar) as rule, cast(null as bigint) as row_count where false"
+    return (
+        "select source, reason.code as rule, count(*) as row_count from (select regexp_extract(filename, '([a-z_]+)/[^/]+$', 1) as source, "
+        f"unnest(reasons) as reason from read_parquet([{there}], filename = true, union_by_name = true)) group by all"
+    )
+
+
 def own_tables(settings: Settings, ledger: Ledger, manifest: dict[str, Any], as_of: datetime) -> dict[str, str]:
     """The tables a release adds to its marts, as SQL: `release__summary` (one row), `release__sources` (one row per contract),
-    `release__waivers` (one row per row and rule that a reviewed waiver let through) and `release__repairs` (rows sent back, by source and
-    the sender's region, with what became of them).
+    `release__waivers` (one row per row and rule that a reviewed waiver let through), `release__repairs` (rows sent back, by source and
+    the sender's region, with what became of them), `release__gates` (one row per gate) and `release__quarantined_rules` (one row per
+    source and rule that rows were set aside for).
     """
     return {
         "release__summary": _summary(settings, manifest),
         "release__sources": _sources(ledger, as_of),
         "release__waivers": _waivers(manifest["waivers"]),
         "release__repairs": repairs_query(settings, ledger, as_of),
+        "release__gates": _gates(manifest),
+        "release__quarantined_rules": _quarantined_rules(settings, ledger, as_of),
     }

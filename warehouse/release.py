@@ -23,7 +23,7 @@ from ingest.contract import read_contracts
 from ingest.delivery import sync_folder
 from ingest.reference import ReferenceLists
 from warehouse.audience import read_policy
-from warehouse.audience_files import SUMMARY, add_summary, file_hash, write_audience_files
+from warehouse.audience_files import add_late_tables, file_hash, write_audience_files
 from warehouse.borrower_changes import TABLE as CHANGES
 from warehouse.borrower_changes import compare_borrowers
 from warehouse.build import PROJECT, PUBLIC_TOTALS, Build, BuildRefused, build
@@ -278,7 +278,7 @@ def _fill(settings: Settings, ledger: Ledger, made: Build, manifest: dict[str, A
     manifest["gates"] = [*manifest["gates"], searched]
     if not searched["success"]:
         raise ReleaseRefused(manifest["gates"])
-    add_summary(audiences, own_tables(settings, ledger, manifest, made.as_of)[SUMMARY], folder)
+    add_late_tables(audiences, own_tables(settings, ledger, manifest, made.as_of), folder)
     manifest["notices"] = _put_notices(settings, ledger, (parent, made, manifest), folder)
     manifest["ledger"] = ledger.audit_head()
     seal_release(folder, manifest, audiences, policy, parent)

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import dashboards.client
+import dashboards.publication
 import dashboards.server
 from warehouse.airflow_client import wait_for_dags
 from warehouse.airflow_server import Airflow, end_airflow, start_airflow
 
+# A process of Superset answers one question at a time outside DuckDB, and takes 300 MB.
+MOST_WORKERS = 4
 TEXTS = {
     "superset": {"zh": "Superset：启动", "en": "Superset: starting"},
     "superset_ready": {"zh": "Superset：{url}  用户 {user}，密码见 {file}", "en": "Superset: {url}  user {user}, password in {file}"},
@@ -51,11 +54,13 @@ def start_services(data: Path, superset_environment: Path, ports: Ports, lang: s
     airflow = start_airflow(data, ports.airflow, lang, say)
     wait_for_dags(airflow)
     say(TEXTS["superset"][lang])
-    superset = dashboards.server.start(data, superset_environment, ports.superset, lang, say)
+    superset = dashboards.server.start(
+        data, superset_environment, ports.superset, lang, say, workers=min(os.cpu_count() or 1, MOST_WORKERS)
+    )
     say(TEXTS["superset_ready"][lang].format(url=superset.url, user=superset.user, file=superset.password_file))
     addresses: dict[str, str] = {}
     if (data / "releases" / "current").exists():
-        addresses = dashboards.client.publish(superset.url, superset.user, superset.password, data).urls
+        addresses = dashboards.publication.publish(superset.url, superset.user, superset.password, data).urls
         say(TEXTS["dashboard"][lang].format(url=addresses[lang]))
     else:
         say(TEXTS["no_release"][lang])

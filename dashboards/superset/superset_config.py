@@ -10,19 +10,26 @@ import os
 from pathlib import Path
 from typing import Any
 
+from release_pin import open_release, watch_pages
+from secret_strength import find_weakness
+
 _HOME = Path(os.environ["TANLIAN_SUPERSET_HOME"])
 
 APP_NAME = "Tanlian 碳联"
 SECRET_KEY = (_HOME / "secret_key").read_text(encoding="ascii").strip()
+if weakness := find_weakness(SECRET_KEY):
+    raise SystemExit(f"secret_key is too weak ({weakness}): delete the file, and a strong one is made at the next start")
 SQLALCHEMY_DATABASE_URI = f"sqlite:///{_HOME / 'metadata.sqlite'}?check_same_thread=false"
 DATA_DIR = str(_HOME)
 
 LANGUAGES = {"zh": {"flag": "cn", "name": "中文"}, "en": {"flag": "us", "name": "English"}}
 BABEL_DEFAULT_LOCALE = os.environ.get("TANLIAN_LANG", "zh")
 
-# A cached answer would outlive the release it came from; DuckDB answers these marts in milliseconds.
+# Answers are kept by release and role (release_pin), in this process: a file or a service would outlive who may read them.
 CACHE_CONFIG = {"CACHE_TYPE": "NullCache"}
-DATA_CACHE_CONFIG = {"CACHE_TYPE": "NullCache"}
+DATA_CACHE_CONFIG = {"CACHE_TYPE": "release_pin.ReleaseCache", "CACHE_DEFAULT_TIMEOUT": 86_400, "CACHE_THRESHOLD": 5_000}
+DB_CONNECTION_MUTATOR = open_release
+FLASK_APP_MUTATOR = watch_pages
 
 # The ministry's file lies on this machine, so the dialect must be allowed; DuckDB is not on Superset's list of unsafe
 # dialects, SQLite is, and the metadata file must not become a data source.
@@ -30,10 +37,22 @@ PREVENT_UNSAFE_DB_CONNECTIONS = True
 WTF_CSRF_ENABLED = True
 # Without production's reverse proxy every call of a page load comes from one address.
 RATELIMIT_ENABLED = False
+# Roles and readers are made by the pipeline through the API.
+FAB_ADD_SECURITY_API = True
+FAB_API_MAX_PAGE_SIZE = 10_000
+# Nobody becomes a reader by asking, and nobody reads without signing in.
+AUTH_USER_REGISTRATION = False
+PUBLIC_ROLE_LIKE = None
+# What failed is logged; a reader is told that it failed.
+SHOW_STACKTRACE = False
 SESSION_COOKIE_SAMESITE = "Strict"
 
 FEATURE_FLAGS = {
-    "DASHBOARD_RBAC": True,
+    # A dashboard's roles would open its tables to whoever may see the page: what a role sees follows from its tables alone.
+    "DASHBOARD_RBAC": False,
+    "EMBEDDED_SUPERSET": False,
+    "DRILL_TO_DETAIL": True,
+    "DRILL_BY": True,
     # Jinja in SQL reads the user's session and, through macros, other tables: nothing here needs it.
     "ENABLE_TEMPLATE_PROCESSING": False,
 }
@@ -78,5 +97,16 @@ EXTRA_CATEGORICAL_COLOR_SCHEMES = [
         "label": "Tanlian (Okabe-Ito)",
         "isDefault": True,
         "colors": ["#0072B2", "#D55E00", "#009E73", "#E69F00", "#56B4E9", "#CC79A7", "#F0E442", "#5A5A5A"],
+    }
+]
+
+# One hue from light to dark, for maps: order is read from lightness, which every eye sees (after ColorBrewer's Blues).
+EXTRA_SEQUENTIAL_COLOR_SCHEMES = [
+    {
+        "id": "tanlian_blues",
+        "description": "",
+        "label": "Tanlian blues",
+        "isDiverging": False,
+        "colors": ["#EFF3FF", "#BDD7E7", "#6BAED6", "#3182BD", "#08519C"],
     }
 ]

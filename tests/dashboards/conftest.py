@@ -1,11 +1,13 @@
 """A release to look at and a Superset that looks at it.
 
 TANLIAN_TEST_RELEASE names a ministry.duckdb the pipeline made; without it the file is built from the acceptance world's
-expected marts and that world's names, so that the dashboards are tested without the pipeline.
+expected marts and that world's names, so that the dashboards are tested without the pipeline. The other marts, and the files of the
+other readers, hold a few made-up rows of the contracts' types, each marked with whose it is.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from collections.abc import Iterator
@@ -15,7 +17,9 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from dashboards import client, server
+from dashboards import client, publication, server
+from dashboards.definitions import read_definitions
+from warehouse.audience import read_policy
 
 from ..conftest import find_free_port
 
@@ -39,8 +43,13 @@ class Live:
     def connect(self) -> client.SupersetClient:
         return client.SupersetClient(self.server.url, self.server.user, self.server.password)
 
-    def publish(self) -> client.Published:
-        return client.publish(self.server.url, self.server.user, self.server.password, self.data_dir)
+    def sign_in(self, reader: str) -> client.SupersetClient:
+        password = (self.data_dir / "superset" / "readers" / reader).read_text(encoding="ascii")
+        return client.SupersetClient(self.server.url, reader, password)
+
+    def publish(self, only: frozenset[str] = frozenset()) -> publication.Published:
+        """The ministry's dashboards, and those of the readers named."""
+        return publication.publish(self.server.url, self.server.user, self.server.password, self.data_dir, only=only)
 
 
 @pytest.fixture(scope="session")
@@ -63,6 +72,7 @@ def live(release_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     target = data_dir / "releases" / "first" / "ministry.duckdb"
     target.parent.mkdir(parents=True)
     shutil.copy(release_file, target)
+    write_readers(target.parent)
     (data_dir / "releases" / "current").symlink_to("first")
     try:
         running = server.start(data_dir, SUPERSET_ENVIRONMENT, find_free_port(), lang="en")
@@ -71,12 +81,64 @@ def live(release_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterat
         server.stop(data_dir)
 
 
+# Readers beside the ministry: name, kind and member.
+READERS = {
+    "public": ("public", None),
+    "bank_91110000ONE": ("bank", "91110000ONE"),
+    "bank_91310000TWO": ("bank", "91310000TWO"),
+    "region_130000": ("region", "130000"),
+    "region_370000": ("region", "370000"),
+}
+ROWS_EACH = 3
+
+
 def write_release(file: Path, release_id: str) -> None:
     with duckdb.connect(str(file)) as connection:
         connection.execute("create schema marts")
         for mart in MARTS:
             _copy_mart(connection, mart)
         _write_release_tables(connection, release_id)
+        there = {row[0] for row in connection.execute("select table_name from information_schema.tables").fetchall()}
+        for table, described in read_definitions().tables.items():
+            if table not in there:
+                connection.execute(f'create table marts."{table}" as {_make_rows(table, described["columns"], list(READERS))}')
+
+
+def write_readers(folder: Path) -> None:
+    """The file of every reader beside the ministry's, with the marts that the policy gives its kind, and the manifest."""
+    policy, tables = read_policy(), read_definitions().tables
+    for name, (kind, _) in READERS.items():
+        with duckdb.connect(str(folder / f"{name}.duckdb")) as connection:
+            connection.execute("create schema marts")
+            for table, described in tables.items():
+                choice = policy.choice(kind, table)
+                if choice is not None and choice.included:
+                    connection.execute(f'create table marts."{table}" as {_make_rows(table, described["columns"], [name])}')
+    entries = [{"name": name, "kind": kind, "member": member, "file": f"{name}.duckdb"} for name, (kind, member) in READERS.items()]
+    (folder / "manifest.json").write_text(json.dumps({"audiences": entries}), encoding="utf-8")
+
+
+def _make_rows(table: str, columns: dict[str, str], owners: list[str]) -> str:
+    """A few rows per owner as SQL; every code says whose it is."""
+    rows = []
+    for owner in owners:
+        for number in range(ROWS_EACH):
+            cells = [f"cast({_make_cell(name, kind, owner, number)} as {kind}) as {name}" for name, kind in columns.items()]
+            rows.append("select " + ", ".join(cells))
+    return " union all ".join(rows)
+
+
+def _make_cell(name: str, kind: str, owner: str, number: int) -> str:
+    member = READERS[owner][1]
+    if name == "bank_id":
+        return f"'{member if owner.startswith('bank') else 'nobody'}'"
+    if name == "province_code":
+        return f"'{member if owner.startswith('region') else '990000'}'"
+    if kind in ("DATE", "TIMESTAMP"):
+        return f"'2026-0{number + 1}-01'"
+    if kind == "VARCHAR":
+        return f"'CODE-OF-{owner.upper()}-{name}-{number}'"
+    return "true" if kind == "BOOLEAN" else str(2023 + number)
 
 
 def _copy_mart(connection: duckdb.DuckDBPyConnection, mart: str) -> None:

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import math
 import os
+import re
 import shutil
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import duckdb
+import httpx
 import psutil
 import pytest
 
-from dashboards import client, server
+from dashboards import assets, client, pull, server
 from dashboards.assets import name_uuid
+from dashboards.definitions import DEFINITIONS, read_definitions
 from dashboards.errors import DashboardError
 
 from ..conftest import find_free_port
@@ -69,10 +74,39 @@ def test_import_twice_changes_nothing(live: Live, session: client.SupersetClient
     ids = {kind: session.list_ids(kind) for kind in kinds}
     exported = session.export_assets()
     published = live.publish()
-    assert published.counts == {"databases": 1, "datasets": 6, "charts": 26, "dashboards": 2}
-    assert {kind: len(found) for kind, found in ids.items()} == {"database": 1, "dataset": 6, "chart": 26, "dashboard": 2}
+    expected = {kind: len(list((assets.ASSETS / kind).rglob("*.yaml"))) for kind in ("databases", "datasets", "charts", "dashboards")}
+    assert published.counts == expected
+    assert {f"{kind}s": len(found) for kind, found in ids.items()} == expected
+    assert expected["dashboards"] == 22
     assert {kind: session.list_ids(kind) for kind in kinds} == ids
     assert session.export_assets() == exported
+
+
+def test_an_edit_in_the_browser_becomes_a_change_of_the_definition_and_publishing_restores_it(
+    live: Live, session: client.SupersetClient, tmp_path: Path
+) -> None:
+    shutil.copytree(DEFINITIONS, tmp_path / "definitions")
+    shutil.copytree(assets.ASSETS, tmp_path / "assets")
+
+    def pull_edits() -> pull.Pulled:
+        return pull.pull(session, tmp_path / "definitions", tmp_path / "assets")
+
+    assert pull_edits() == pull.Pulled(), "what was published and not edited is no change"
+    number = session.list_ids("chart")[name_uuid("chart", "trend", "en")]
+    session.change(f"chart/{number}", {"slice_name": "Is it 'better' now?"})
+    pulled = pull_edits()
+    assert pulled.texts == ["charts/trend_en.yaml: slice_name: Is the sector getting cleaner? -> Is it 'better' now?"]
+    assert pulled.settings == []
+    changed = [path.name for path in DEFINITIONS.iterdir() if path.read_bytes() != (tmp_path / "definitions" / path.name).read_bytes()]
+    assert changed == ["sector_footprints.yaml"]
+    told = read_definitions(tmp_path / "definitions")
+    assert next(board for board in told.dashboards if board["order"] == 2)["charts"]["trend"]["title"] == {
+        "zh": "行业在变清洁吗？",
+        "en": "Is it 'better' now?",
+    }
+    assert assets.find_drift(assets.render_assets(told), tmp_path / "assets") == []
+    live.publish()
+    assert session._ask("GET", f"/api/v1/chart/{number}").json()["result"]["slice_name"] == "Is the sector getting cleaner?"
 
 
 def test_wrong_password_is_named_as_such(live: Live) -> None:
@@ -245,6 +279,50 @@ def test_a_new_release_shows_without_restart(live: Live, session: client.Superse
     finally:
         point_to(live, "first")
     assert session.chart_data(chart, force=False)[0]["release_id"] == old
+
+
+def test_a_page_keeps_its_release_until_it_is_opened_again(live: Live, mart: duckdb.DuckDBPyConnection) -> None:
+    """A release between two charts of a page must not mix with the one before; the next page shows it."""
+    chart, first = name_uuid("chart", "release", "zh"), ask(mart, "select release_id from marts.release__summary")[0][0]
+    third = live.data_dir / "releases" / "third" / "ministry.duckdb"
+    third.parent.mkdir()
+    shutil.copy(live.release_file, third)
+    with duckdb.connect(str(third)) as connection:
+        connection.execute("update marts.release__summary set release_id = 'after-the-page'")
+    with live.connect() as signed, httpx.Client(base_url=live.server.url, trust_env=False, timeout=60) as browser:
+        number = signed.list_ids("chart")[chart]
+        context = signed._ask("GET", f"/api/v1/chart/{number}").json()["result"]["query_context"]
+        sign_in_as_browser(browser, signed, live)
+
+        def see() -> str:
+            answer = browser.post("/api/v1/chart/data", json=json.loads(context) | {"force": False})
+            assert answer.status_code == 200, answer.text[:500]
+            return str(answer.json()["result"][0]["data"][0]["release_id"])
+
+        browser.get("/superset/dashboard/sector-footprints-zh/")
+        assert see() == first
+        point_to(live, "third")
+        try:
+            assert see() == first, "the open page keeps its release"
+            started = time.perf_counter()
+            browser.get("/superset/dashboard/sector-footprints-zh/")
+            assert see() == "after-the-page"
+            assert time.perf_counter() - started < 30
+        finally:
+            point_to(live, "first")
+        assert see() == "after-the-page"
+
+
+def sign_in_as_browser(browser: httpx.Client, signed: client.SupersetClient, live: Live) -> None:
+    """Through the form, as a person does: what follows carries a cookie and no token."""
+    page = browser.get("/login/").text
+    found = re.search(r"csrf_token[^>]*?value=.([\w.-]+)|csrf_token&#34;: &#34;([\w.-]+)", page)
+    assert found, "the form has a token"
+    form = {"username": live.server.user, "password": live.server.password, "csrf_token": found[1] or found[2]}
+    answer = browser.post("/login/", data=form, headers={"Referer": live.server.url})
+    assert answer.status_code in (200, 302)
+    token = browser.get("/api/v1/security/csrf_token/").json()["result"]
+    browser.headers.update({"X-CSRFToken": token, "Referer": live.server.url})
 
 
 def point_to(live: Live, release: str) -> None:

@@ -17,13 +17,16 @@ import duckdb
 import pytest
 from playwright.sync_api import Browser, Page, Route, sync_playwright
 
-from dashboards import assets
+from dashboards.definitions import LANGUAGES, read_definitions, speak
 
 from .conftest import Live
 
 pytestmark = [pytest.mark.superset, pytest.mark.slow]
 
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update", "--disable-sync"]
+DEFINITIONS = read_definitions()
+BOARDS = {board["slug"]: board for board in DEFINITIONS.dashboards if "ministry" in board["audiences"]}
+CHARTS = DEFINITIONS.list_charts(BOARDS["sector-footprints"])
 CANVASES = 5
 WAIT_S = 400
 SIZE = {"width": 1500, "height": 2180}
@@ -83,7 +86,7 @@ def open_dashboard(page: Page, live: Live, lang: str) -> None:
 
 
 def find_title(name: str, lang: str) -> str:
-    title: str = assets.speak(assets.read_definition()["charts"][name]["title"], lang)
+    title: str = speak(CHARTS[name]["title"], lang)
     return title
 
 
@@ -124,7 +127,7 @@ def ask_all(live: Live, sql: str, values: list[Any]) -> list[dict[str, Any]]:
         return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
 
 
-@pytest.mark.parametrize("lang", assets.LANGUAGES)
+@pytest.mark.parametrize("lang", LANGUAGES)
 def test_page_shows_the_figures_of_the_mart(page: Page, live: Live, lang: str) -> None:
     open_dashboard(page, live, lang)
     keep_screenshot(page, lang)
@@ -193,14 +196,38 @@ def assert_language(page: Page, lang: str) -> None:
     """Titles of one language only, and a link to the other."""
     text = page.inner_text("body")
     other = "en" if lang == "zh" else "zh"
-    for name in assets.read_definition()["charts"]:
+    for name in CHARTS:
         assert find_title(name, lang) in text
         assert find_title(name, other) not in text
     link = page.get_by_role("link", name="English" if lang == "zh" else "中文")
     assert link.get_attribute("href") == f"/superset/dashboard/sector-footprints-{other}/"
 
 
-def keep_screenshot(page: Page, lang: str) -> None:
+def keep_screenshot(page: Page, lang: str, slug: str = "sector-footprints") -> None:
     folder = os.environ.get("TANLIAN_SCREENSHOTS")
     if folder:
-        page.screenshot(path=Path(folder) / f"sector_footprints_{lang}.png")
+        page.screenshot(path=Path(folder) / f"{slug.replace('-', '_')}_{lang}.png")
+
+
+@pytest.mark.parametrize("lang", LANGUAGES)
+def test_every_dashboard_draws_all_its_charts(page: Page, live: Live, lang: str) -> None:
+    """One visit to each: every chart has its title, none ends in an error, and what is printed is not cut in the filters."""
+    page.goto(f"{live.server.url}/lang/{lang}", wait_until="commit")
+    for slug, board in BOARDS.items():
+        page.goto(f"{live.server.url}/superset/dashboard/{slug}-{lang}/?standalone=1", wait_until="commit")
+        titles = [speak(chart["title"], lang) for chart in DEFINITIONS.list_charts(board).values()]
+        text = wait_for_charts(page, titles)
+        assert [title for title in titles if title not in text] == [], slug
+        assert page.locator(".ant-alert-error").all_inner_texts() == [], slug
+        assert page.locator("[data-test=dashboard-filters-panel], .filter-bar").count() or not board["filters"], slug
+        keep_screenshot(page, lang, slug)
+
+
+def wait_for_charts(page: Page, titles: list[str]) -> str:
+    """Until each chart is there and nothing is loading any more, seen twice; gives what is read on the page."""
+    deadline, quiet = time.monotonic() + WAIT_S, 0
+    while time.monotonic() < deadline and quiet < 2:
+        time.sleep(0.5)
+        is_whole = page.locator(".dashboard-component-chart-holder").count() >= len(titles) and page.locator(".loading").count() == 0
+        quiet = quiet + 1 if is_whole else 0
+    return page.inner_text("body")

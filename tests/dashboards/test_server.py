@@ -52,6 +52,17 @@ def test_secrets_are_made_once_for_the_owner_only(tmp_path: Path) -> None:
     assert kept != {name: (server._make_home(tmp_path / "other").folder / name).read_text(encoding="ascii") for name in kept}
 
 
+@pytest.mark.parametrize("weak", ["short", "a" * 64, "thisISaSECRET_key" * 4, "\u00e9" * 64])
+def test_a_weak_secret_is_refused_and_left_for_a_person_to_delete(tmp_path: Path, weak: str) -> None:
+    home = tmp_path / "superset"
+    home.mkdir()
+    (home / "secret_key").write_text(weak, encoding="utf-8")
+    with pytest.raises(DashboardError, match="too weak") as caught:
+        server._make_home(tmp_path)
+    assert weak not in caught.value.text("en") and "太弱" in caught.value.text("zh")
+    assert (home / "secret_key").read_text(encoding="utf-8") == weak
+
+
 def test_record_of_a_reused_number_stops_nobody(tmp_path: Path) -> None:
     """This process has the recorded number, but began at another time: it must survive."""
     record = write_record(tmp_path, created=psutil.Process().create_time() - 1000)

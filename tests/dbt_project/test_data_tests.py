@@ -121,6 +121,7 @@ FAULTS = {
     "update marts.footprint__suppressions_by_year set complementary_cell_count = complementary_cell_count + 1": [
         "assert_suppressions_count_the_public_cells"
     ],
+    "update marts.footprint__supplies set linked_line_count = linked_line_count + 1": ["assert_supplies_count_every_linked_line"],
     "update marts.policy__tasks set is_done = not is_done where task_no = 3": ["assert_tasks_are_those_of_the_plan"],
     "delete from marts.policy__forecast_backtests_by_month where month = (select max(month) from marts.policy__forecast_backtests_by_month)": [
         "assert_backtests_summarise_their_months"

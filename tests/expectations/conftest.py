@@ -210,6 +210,8 @@ MADE_MARTS = {
     " count(suppression_reason) as suppressed_cell_count, count(*) filter (where suppression_reason like 'primary%') as primary_cell_count,"
     " count(*) filter (where suppression_reason = 'complementary') as complementary_cell_count"
     " from marts.footprint__sectors_by_year_public group by all",
+    "footprint__supplies": "select disclosure_id, 'S' as supplier_disclosure_id, linked_line_count from marts.footprint__products"
+    " where linked_line_count > 0",
     "policy__tasks": "select task_no, status as task_status, status = 'done' as is_done, as_of as reported_on from landing.policy_task"
     " qualify row_number() over (partition by task_no order by as_of desc, status) = 1",
     "policy__forecast_backtests_by_month": "select date '2024-01-01' + to_months(i::int) as month, document, indicator, jurisdiction_code,"
@@ -245,7 +247,8 @@ def _fill_warehouse(path: Path) -> None:
         lines = "select disclosure_id, revision, count(*) as line_count from landing.footprint_activity group by all"
         connection.execute(
             "create or replace table marts.footprint__products as select products.*, coalesce(lines.line_count, 0) as line_count,"
-            " coalesce(lines.line_count, 0) - (recalculation_status = 'partial')::int as priced_line_count"
+            " coalesce(lines.line_count, 0) - (recalculation_status = 'partial')::int as priced_line_count,"
+            " (coalesce(lines.line_count, 0) > 0)::bigint as linked_line_count"
             f" from marts.footprint__products as products left join ({lines}) as lines using (disclosure_id, revision)"
         )
         _add_public_table(connection)

@@ -61,6 +61,7 @@ FAULTS: dict[str, dict[str, str]] = {
         "product_impacts_add_up": "update marts.footprint__product_impacts_by_year set total_change_t_co2e = total_change_t_co2e * 1.001",
         "gaps_name_every_line": "update marts.footprint__factor_gaps_by_year set unpriced_line_count = unpriced_line_count - 1 where rowid = 0",
         "suppressions_counted": "update marts.footprint__suppressions_by_year set suppressed_cell_count = suppressed_cell_count - 1",
+        "supplies_count_linked_lines": "update marts.footprint__supplies set linked_line_count = linked_line_count + 1 where rowid = 0",
         "only_landed_rows": "update marts.footprint__product_tiers set disclosure_id = 'PCF-QUARANTINED' where rowid = 0",
         "labels_landed": "update marts.footprint__labelled_products set certificate_no = 'LBL-NOWHERE' where rowid = 0",
         "recalculated_share": "update marts.footprint__products set recalculated_kg_co2e = null",

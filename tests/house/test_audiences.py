@@ -10,7 +10,10 @@ import yaml
 from warehouse.audience import Choice, Policy, read_policy
 
 CHINESE = re.compile("[一-鿿]")
-OWN_TABLES = {"release__summary", "release__sources", "release__waivers", "release__repairs", "release__borrower_changes"}
+OWN_TABLES = {
+    *("release__summary", "release__sources", "release__waivers", "release__repairs"),
+    *("release__borrower_changes", "release__gates", "release__quarantined_rules"),
+}
 
 
 def find_undecided(policy: Policy, marts: set[str]) -> list[str]:
