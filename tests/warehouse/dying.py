@@ -101,7 +101,7 @@ RELEASE_STEPS: dict[str, Callable[[], None]] = {
     "inside an audience file": lambda: die_before(warehouse.audience, "select_rows", 5),
     "first audience file written": lambda: die_after(warehouse.audience_files, "write_audience_file"),
     "every audience file written": lambda: die_after(warehouse.release, "write_audience_files"),
-    "some summaries written": lambda: die_before(warehouse.release, "add_summary"),
+    "some summaries written": lambda: die_before(warehouse.release, "add_late_tables"),
     "manifest not written": lambda: die_before(warehouse.sealing, "write_manifest"),
     "manifest written, no seals": lambda: die_before(warehouse.sealing, "write_seals"),
     "before the folder's rename": lambda: die_before(warehouse.release.Path, "rename"),

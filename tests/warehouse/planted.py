@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import yaml
 
 from warehouse.audience import POLICY, Audience, Policy, read_policy
-from warehouse.audience_files import add_summary, file_hash, write_audience_files
+from warehouse.audience_files import add_late_tables, file_hash, write_audience_files
 from warehouse.content import mart_hashes
 from warehouse.custody import MANIFEST
 from warehouse.sealing import seal_release
@@ -36,6 +36,8 @@ create table staging.stg_enterprises as select * from (values ('{OWN}', '江北�
     t(enterprise_id, enterprise_name);
 create table staging.stg_loans as select * from (values ('{BANK}', '2024', '{OWN}'), ('{OTHER_BANK}', '17', '{FOREIGN}'),
     ('{OTHER_BANK}', 'L-00000017', '{ABROAD}')) t(bank_id, loan_id, borrower_id);
+create table intermediate.int_footprint__disclosures_resolved as select 'D-' || enterprise_id as disclosure_id, enterprise_id, '320000' as province_code
+    from staging.stg_enterprises;
 create table staging.stg_market_quotes as select 'CN-ETS' as market, 'CEA24' as instrument, 'listed' as trade_method;
 create table staging.stg_market_trades as select * from staging.stg_market_quotes where false;
 create table intermediate.int_footprint__enterprises_resolved as select *, '320000' as province_code from staging.stg_enterprises
@@ -95,7 +97,8 @@ def plant_release(releases: Path, number: int, files: Files, parent: Path | None
     folder = releases / f"2026103{number}-{number:010d}"
     folder.mkdir(parents=True)
     audiences = write_audience_files(files.policy, files.build, {}, "2026-10-31", folder)
-    add_summary(audiences, f"select '{folder.name}' as release_id", folder)
+    late = {"release__summary": f"select '{folder.name}' as release_id", "release__gates": "select 'marts.ets' as suite"}
+    add_late_tables(audiences, late, folder)
     pq.write_table(pa.table({"total_t_co2e": [1.0 * number]}), folder / "public_totals.parquet")
     manifest: dict[str, Any] = {
         "release_id": folder.name,

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import pyarrow.parquet as pq
 import pytest
 
 from warehouse.quarantine import show_quarantine
@@ -105,7 +106,7 @@ def test_lines_wait_for_their_disclosure_and_land_by_themselves(warehouse: Wareh
     assert settled == sorted(settled)  # what was received first is settled first
 
 
-def test_settled_lines_keep_the_instant_they_were_received(
+def test_settled_lines_are_known_from_when_their_disclosure_came(
     warehouse: Warehouse, country: Country, lines: Rows, disclosures: Rows, tmp_path: Path
 ) -> None:
     early, late = country.stage("first")[0].received_at, country.stage("first")[2].received_at
@@ -113,7 +114,9 @@ def test_settled_lines_keep_the_instant_they_were_received(
         warehouse.intake.receive(warehouse.write(rows, tmp_path / f"{source}.csv"), source, moment)
         warehouse.intake.land_pending()
     (entry,) = warehouse.ledger.landing_files("footprint_activity")
-    assert entry["received_at"] == early.isoformat()
+    assert entry["received_at"] == late.isoformat()  # no past state is rewritten by what was not known then
+    received = pq.read_table(warehouse.data / entry["path"], columns=["_received_at"])["_received_at"]
+    assert set(received.to_pylist()) == {early}  # each row still says when its file came
 
 
 def test_line_of_another_value_under_a_key_that_waits_is_refused_not_doubled(warehouse: Warehouse, lines: Rows, disclosures: Rows) -> None:

@@ -8,7 +8,7 @@ import zipfile
 
 PART = "docProps/custom.xml"
 PROPERTY = "tanlian_delivery"
-_FORM = re.compile(rf'name="{PROPERTY}"[^>]*>\s*<(?:\w+:)?lpwstr>([0-9a-f]{{64}})<')
+_FORM = re.compile(rf'name="{PROPERTY}"[^>]*>\s*<(?:\w+:)?lpwstr\b[^>]*>([0-9a-f]{{64}})<')
 _LARGEST = 1 << 20
 
 

@@ -384,8 +384,10 @@ class Workbook:
 
     def put_mark(self, delivery_id: str) -> None:
         types = "http://schemas.openxmlformats.org/officeDocument/2006"
+        # The property declares its own namespaces: a sender's file may name them otherwise, or where they are used only.
         made = (
-            '<property fmtid="{{D5CDD505-2E9C-101B-9397-08002B2CF9AE}}" pid="{pid}" name="{name}"><vt:lpwstr>{value}</vt:lpwstr></property>'
+            f'<property xmlns="{types}/custom-properties" fmtid="{{{{D5CDD505-2E9C-101B-9397-08002B2CF9AE}}}}" pid="{{pid}}" name="{{name}}">'
+            f'<vt:lpwstr xmlns:vt="{types}/docPropsVTypes">{{value}}</vt:lpwstr></property>'
         )
         if mark.PART in self.parts:
             xml = self.text(mark.PART)
@@ -395,7 +397,7 @@ class Workbook:
             self.put(mark.PART, re.sub(r"</((?:\w+:)?)Properties>", item.replace("\\", "") + r"</\1Properties>", xml, count=1))
             return
         item = made.format(pid=2, name=mark.PROPERTY, value=delivery_id)
-        self.put(mark.PART, f'{_HEAD}<Properties xmlns="{types}/custom-properties" xmlns:vt="{types}/docPropsVTypes">{item}</Properties>')
+        self.put(mark.PART, f'{_HEAD}<Properties xmlns="{types}/custom-properties">{item}</Properties>')
         self.declare(mark.PART, "application/vnd.openxmlformats-officedocument.custom-properties+xml")
         self.relate("", "custom-properties", mark.PART)
 
