@@ -297,7 +297,7 @@ def _build_position(spoken: Node, lang: str, numbers: dict[str, int], reader: Re
         "GRID_ID": {"type": "GRID", "id": "GRID_ID", "children": [], "parents": ["ROOT_ID"]},
         "HEADER_ID": {"type": "HEADER", "id": "HEADER_ID", "meta": {"text": title}},
     }
-    text = {"MARKDOWN-header": ("MARKDOWN", {"code": spoken["menu"], "width": FULL_WIDTH, "height": 15})}
+    text = {"MARKDOWN-header": ("MARKDOWN", {"code": spoken["menu"], "width": FULL_WIDTH, "height": 19})}
     _add_row(position, "ROW-header", text)
     for number, row in enumerate(spoken["layout"], start=1):
         children = {
