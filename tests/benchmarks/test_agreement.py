@@ -81,6 +81,11 @@ def leave_out_linked(rows: dict[tuple[Any, ...], Row]) -> dict[tuple[Any, ...], 
     return {key: {name: value for name, value in row.items() if name != LINKED} for key, row in rows.items() if not row[LINKED]}
 
 
+def leave_out_traded(rows: dict[tuple[Any, ...], Row], quoted: set[tuple[Any, ...]]) -> dict[tuple[Any, ...], Row]:
+    """Prices of instruments that are quoted: the bare script derives none from trades."""
+    return {key: row for key, row in rows.items() if key[:2] in quoted}
+
+
 def test_differences_are_found() -> None:
     row = {"a": 1.0, "b": None, "c": "x", "d": True}
     assert not differences({(1,): row}, {(1,): row | {"a": 1.0 + 1e-12}})
@@ -103,6 +108,8 @@ def test_both_sides_agree_on_every_row_and_column(mart: str, rows_of: Callable[[
         assert ours.keys() == theirs.keys()
         ours = leave_out_linked(ours)
         theirs = {key: theirs[key] for key in ours}
+    if mart.startswith("ets__prices"):
+        ours = leave_out_traded(ours, {key[:2] for key in theirs})
     assert len(ours) > 3
     assert set(next(iter(ours.values()))) == set(next(iter(theirs.values())))
     found = differences(ours, theirs)

@@ -181,7 +181,7 @@ def deliveries(tmp_path: Path, contracts: dict[str, Contract]) -> DeliveryMaker:
 # The sources that the marts' checks look back to.
 LANDED = (
     "product_footprint", "footprint_activity", "market_quote", "ets_surrender", "ccer_issuance", "ccer_cancellation", "eia_project", "loan",
-    "pcf_standard", "policy_task",
+    "pcf_standard", "policy_task", "label_certificate",
 )  # fmt: skip
 OWN_LISTS = ("plan_task",)  # lists that a world does not bring are the project's
 
@@ -212,6 +212,9 @@ MADE_MARTS = {
     " from marts.footprint__sectors_by_year_public group by all",
     "footprint__supplies": "select disclosure_id, 'S' as supplier_disclosure_id, linked_line_count from marts.footprint__products"
     " where linked_line_count > 0",
+    "footprint__labelled_products": "select certificate_no, state, state = 'valid' as is_label_valid, 1.0::double as declared_kg_co2e,"
+    " 0.0::double as removals_kg_co2e from landing.label_certificate"
+    " qualify row_number() over (partition by certificate_no order by state_on desc, state) = 1",
     "policy__tasks": "select task_no, status as task_status, status = 'done' as is_done, as_of as reported_on from landing.policy_task"
     " qualify row_number() over (partition by task_no order by as_of desc, status) = 1",
     "policy__forecast_backtests_by_month": "select date '2024-01-01' + to_months(i::int) as month, document, indicator, jurisdiction_code,"

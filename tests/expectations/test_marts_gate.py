@@ -102,7 +102,7 @@ FAULTS: dict[str, dict[str, str]] = {
         "credits_conserved": "update marts.ccer__ledger set cancelled_voluntary_t_co2e = cancelled_voluntary_t_co2e + 1 where rowid = 0",
         "offsets_reconciled": "delete from marts.ccer__findings where rule_code = 'surrendered_without_cancellation'",
         "findings_say_how_much": "update marts.ccer__findings set quantity_t_co2e = 0 where rule_code = 'legacy_expired'",
-        "events_conserve": "update marts.ccer__ledger_events set total_change_t_co2e = total_change_t_co2e * 2 where event_rank = 2",
+        "events_conserve": "update marts.ccer__ledger_events set change_t_co2e = change_t_co2e * 2 where event_rank = 2",
         "usable_credits_are_left": "update marts.ccer__offset_eligibilities set usable_t_co2e = balance_t_co2e where eligibility_status <> 'usable'",
         "uses_reconciled": "delete from marts.ccer__offset_uses_by_year where use_status <> 'matched'",
         "column_emptied": "update marts.ccer__ledger set owner_id = null",

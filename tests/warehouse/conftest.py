@@ -22,7 +22,7 @@ import pytest
 import warehouse.release as publishing
 from expectations.gate import Gatekeeper
 from ingest.contract import read_contracts
-from warehouse.build import Build
+from warehouse.build import PUBLIC_TOTALS, Build
 from warehouse.content import mart_hashes
 from warehouse.demonstration import make_world
 from warehouse.intake import Intake
@@ -218,7 +218,13 @@ def keep_build(made: Build, kept: Path) -> Path:
     shutil.move(made.warehouse.parent / "target" / "manifest.json", kept / "target" / "manifest.json")
     facts = {"rule_date": made.rule_date, "results": made.results}
     (kept / "build.json").write_text(json.dumps(facts), encoding="utf-8")
+    # The build's views read from here what was public before, also where the build is released again from another folder.
+    totals = made.warehouse.with_name(PUBLIC_TOTALS)
+    earlier = totals.read_bytes() if totals.exists() else None
     shutil.rmtree(builds)
+    if earlier is not None:
+        totals.parent.mkdir(parents=True)
+        totals.write_bytes(earlier)
     return kept
 
 

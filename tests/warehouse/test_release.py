@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -40,7 +41,9 @@ def before(published: Published, tmp_path: Path, open_warehouse: Open) -> Wareho
 
 @pytest.fixture
 def after(published: Published, tmp_path: Path, open_warehouse: Open) -> Warehouse:
-    return open_warehouse(copy_data(published.after, tmp_path / "data"))
+    data = copy_data(published.after, tmp_path / "data")
+    shutil.rmtree(data / "builds")
+    return open_warehouse(data)
 
 
 def manifest_in_force(warehouse: Warehouse) -> dict[str, Any]:
@@ -74,14 +77,33 @@ def test_every_published_row_comes_from_a_listed_delivery(after: Warehouse) -> N
     assert accepted == sum(entry["row_count"] for entry in manifest_in_force(after)["deliveries"])
 
 
+def newest_borrowers(file: Path) -> dict[tuple[str, str], dict[str, Any]]:
+    """Each bank's borrowers on their newest day, in a release's file."""
+    query = "select * from marts.finance__borrowers qualify row_number() over (partition by bank_id, borrower_id order by as_of desc) = 1"
+    with duckdb.connect(str(file), read_only=True) as connection:
+        rows = connection.execute(query).to_arrow_table().to_pylist()
+    return {(row["bank_id"], row["borrower_id"]): row for row in rows}
+
+
 def test_release_holds_the_changes_of_borrowers_outside_its_hashes(after: Warehouse, published: Published) -> None:
-    """The demonstration has no loans, so nothing moved; what is told where something did is held in test_borrower_changes."""
     folder = current_release(after.settings) or Path()
     parent = published.before / "releases" / manifest_in_force(after)["parent_release_id"]
+    told = []
     for release_folder in (parent, folder):
         with duckdb.connect(str(release_folder / "ministry.duckdb"), read_only=True) as connection:
-            told = connection.execute("select bank_id, borrower_id, condition, is_met, evidence from marts.release__borrower_changes")
-            assert told.fetchall() == []
+            query = "select bank_id, borrower_id, condition, is_met_before, is_met from marts.release__borrower_changes"
+            told.append(connection.execute(query).fetchall())
+    assert told[0] == []  # a first release has changed nothing
+    before, now = newest_borrowers(parent / "ministry.duckdb"), newest_borrowers(folder / "ministry.duckdb")
+    conditions = [name for name in next(iter(now.values())) if name.startswith("has_") or name == "is_ets_clear"]
+    moved = {
+        (*key, name, before[key][name], now[key][name])
+        for key in before.keys() & now.keys()
+        for name in conditions
+        if before[key][name] != now[key][name]
+    }
+    moved |= {(*key, "is_borrower", key in before, key in now) for key in before.keys() ^ now.keys()}
+    assert moved and set(told[1]) == moved
     assert "release__borrower_changes" not in manifest_in_force(after)["marts"]
     entries = {entry["name"]: entry["marts"] for entry in manifest_in_force(after)["audiences"]}
     assert "release__borrower_changes" in entries["ministry"]
