@@ -46,7 +46,11 @@ def count_rows(releases: Releases, mart: str, key: tuple[str, ...], figures: lis
 def build_mart_changes(releases: Releases) -> Exhibit:
     if not releases.has_previous:
         return make_exhibit("changes", say("changes_first"), say("changes_first_note"), ", ".join(KEYS))
-    rows = [count_changes(releases, mart) for mart in KEYS]
+    return show_changes([count_changes(releases, mart) for mart in KEYS], "changes_note", ", ".join(KEYS))
+
+
+def show_changes(rows: list[Row], note: str, source: str) -> Exhibit:
+    """The finding and the table of what was counted, mart by mart."""
     touched = [row for row in rows if row["added"] or row["gone"] or row["changed"]]
     title = say(
         "changes_finding" if touched else "changes_nothing",
@@ -60,7 +64,7 @@ def build_mart_changes(releases: Releases) -> Exhibit:
         [say(f"column_{c}") for c in ("mart", "rows_now", "rows_before", "added", "gone", "changed")],
         [[put_text(row["mart"]), *(put_number(row[n]) for n in ("now_count", "before_count", "added", "gone", "changed"))] for row in rows],
     )
-    return make_exhibit("changes", title, say("changes_note"), ", ".join(KEYS), table=table, is_table_open=True)
+    return make_exhibit("changes", title, say(note), source, table=table, is_table_open=True)
 
 
 def build_mean_changes(releases: Releases) -> Exhibit | None:

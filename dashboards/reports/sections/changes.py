@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dashboards.reports.changes import KEYS, count_rows
-from dashboards.reports.exhibit import Exhibit, make_exhibit, make_table, put_number, put_text
-from dashboards.reports.numbers import write_number
+from dashboards.reports.changes import KEYS, count_rows, show_changes
+from dashboards.reports.exhibit import Exhibit, make_exhibit
 from dashboards.reports.sections.subject import Subject
 from dashboards.reports.wording import say
 
@@ -39,17 +38,4 @@ def build_changes(subject: Subject) -> Exhibit:
         before = {row["column_name"] for row in releases.read(f'describe before."{mart}"')} if mart in releases.marts_before else set()
         if set(key) <= before:
             rows.append(count_rows(releases, mart, key, sorted((there & before) - set(key))))
-    touched = [row for row in rows if row["added"] or row["gone"] or row["changed"]]
-    title = say(
-        "changes_finding" if touched else "changes_nothing",
-        marts=len(touched),
-        total=len(rows),
-        added=write_number(sum(row["added"] for row in rows)),
-        gone=write_number(sum(row["gone"] for row in rows)),
-        changed=write_number(sum(row["changed"] for row in rows)),
-    )
-    table = make_table(
-        [say(f"column_{c}") for c in ("mart", "rows_now", "rows_before", "added", "gone", "changed")],
-        [[put_text(row["mart"]), *(put_number(row[n]) for n in ("now_count", "before_count", "added", "gone", "changed"))] for row in rows],
-    )
-    return make_exhibit("changes", title, say("audience_changes_note"), source, table=table, is_table_open=True)
+    return show_changes(rows, "audience_changes_note", source)
