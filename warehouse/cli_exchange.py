@@ -76,7 +76,7 @@ def _export(session: "Session", form: str, reader_name: str, marts: list[str], o
 def _catalogue(session: "Session", out: Path, reader_name: str) -> None:
     from warehouse.cli import open_ledger
     from warehouse.exchange.catalogue import write_catalogue
-    from warehouse.exchange.column_lineage import find_build
+    from warehouse.lineage.opened import LineageAbsent, open_release
     from warehouse.reading.files import parse_reader, reader_files, release_at
 
     folder = release_at(session.settings, open_ledger(session), session.moment)
@@ -84,7 +84,11 @@ def _catalogue(session: "Session", out: Path, reader_name: str) -> None:
         raise SettingsError(session.terminal.text("release.nothing_at_all"))
     reader = parse_reader(reader_name)
     with session.terminal.working("catalogue"), reader_files(session.settings, folder, reader) as (file, _):
-        page = write_catalogue(file, find_build(session.settings.builds), session.settings.reference, out)
+        try:
+            with open_release(session.settings, open_ledger(session), folder.name) as opened:
+                page = write_catalogue(file, opened.steps, session.settings.reference, out)
+        except LineageAbsent:  # a release made before lineage was kept
+            page = write_catalogue(file, None, session.settings.reference, out)
     session.answer({"path": str(page)})
     if not session.as_json:
         session.terminal.tell("catalogue.done", path=page)

@@ -18,24 +18,25 @@ from dashboards.reports.numbers import write_instant
 from dashboards.reports.wording import LANGUAGES, Text, load_wording
 from ingest.contract import Contract, read_contracts
 from ingest.reference import ReferenceLists
-from warehouse.exchange.column_lineage import Lineage, read_lineage
 from warehouse.exchange.files import Source, open_source
+from warehouse.lineage.columns import list_origins, list_parents
+from warehouse.lineage.steps import Key, Steps
 
 MODELS = Path(__file__).parents[2] / "dbt_project" / "models"
 PAGE = "index.html"
 _MOST_ORIGINS = 40
 
 
-def write_catalogue(file: Path, build: Path | None, reference: Path | None, out: Path) -> Path:
+def write_catalogue(file: Path, steps: Steps | None, reference: Path | None, out: Path) -> Path:
     """Write `index.html` and `catalogue.json` into `out`; gives the page.
 
     Args:
         file: the reader's file: the catalogue lists its marts and no other.
-        build: a kept build, for the lineage of columns; without one the catalogue says that it has none.
+        steps: the models kept with the release, for the lineage of columns; without them the catalogue says that it has none.
     """
     source = open_source(file)
     try:
-        document = collect_catalogue(source, read_lineage(build) if build else None, read_lists(ReferenceLists(overlay=reference)))
+        document = collect_catalogue(source, steps, read_lists(ReferenceLists(overlay=reference)))
     finally:
         source.connection.close()
     out.mkdir(parents=True, exist_ok=True)
@@ -45,7 +46,7 @@ def write_catalogue(file: Path, build: Path | None, reference: Path | None, out:
     return page
 
 
-def collect_catalogue(source: Source, lineage: Lineage | None, lists: list[dict[str, Any]]) -> dict[str, Any]:
+def collect_catalogue(source: Source, steps: Steps | None, lists: list[dict[str, Any]]) -> dict[str, Any]:
     """Everything the page shows."""
     summary = (source.read("select * from marts.release__summary") or [{}])[0]
     contracts = read_contracts()
@@ -56,9 +57,9 @@ def collect_catalogue(source: Source, lineage: Lineage | None, lists: list[dict[
             "as_of": write_instant(summary.get("as_of")),
             "published_at": write_instant(summary.get("published_at")),
             "is_demonstration": bool(summary.get("is_demonstration")),
-            "has_lineage": lineage is not None,
+            "has_lineage": steps is not None,
         },
-        "marts": [_mart(source, name, described.get(name), lineage) for name in source.marts],
+        "marts": [_mart(source, name, described.get(name), steps) for name in source.marts],
         "sources": [_source(contract, source) for contract in contracts.values()],
         "lists": lists,
     }
@@ -79,8 +80,10 @@ def _pair(text: Text | None) -> dict[str, str] | None:
     return text.as_dict() if text else None
 
 
-def _mart(source: Source, mart: str, text: Text | None, lineage: Lineage | None) -> dict[str, Any]:
+def _mart(source: Source, mart: str, text: Text | None, steps: Steps | None) -> dict[str, Any]:
     entries = read_dictionary()
+    place = f"marts.{mart}"
+    traced = steps if steps is not None and place in steps.final else None
     columns = []
     for name, kind in source.marts[mart].items():
         entry = entries.get(name)
@@ -90,12 +93,17 @@ def _mart(source: Source, mart: str, text: Text | None, lineage: Lineage | None)
                 "type": kind,
                 "label": _pair(entry.label) if entry else None,
                 "text": _pair(entry.text) if entry else None,
-                "from": [".".join(place) for place in lineage.direct.get(mart, {}).get(name, [])] if lineage else [],
-                "origins": [".".join(place) for place in lineage.origins(mart, name)[:_MOST_ORIGINS]] if lineage else [],
+                "from": _write_places(list_parents(traced, place, name)) if traced else [],
+                "origins": _write_places(list_origins(traced, place, name)[:_MOST_ORIGINS]) if traced else [],
             }
         )
     count = source.read(f'select count(*) as n from marts."{mart}"')[0]["n"]
     return {"name": mart, "text": _pair(text), "row_count": count, "columns": columns}
+
+
+def _write_places(keys: list[Key]) -> list[str]:
+    """Relation and column, without the layer that the relation stands in."""
+    return sorted(f"{place.rpartition('.')[2]}.{column}" for place, column in keys)
 
 
 def _source(contract: Contract, file: Source) -> dict[str, Any]:
