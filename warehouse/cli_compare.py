@@ -15,8 +15,8 @@ from warehouse.terminal import visible
 
 if TYPE_CHECKING:
     from warehouse.cli import Session
-    from warehouse.comparison import Comparison
-    from warehouse.plan import Candidate, Planned
+    from warehouse.comparison.compare import Comparison
+    from warehouse.comparison.plan import Candidate, Planned
 
 REFUSED = 3
 
@@ -61,8 +61,8 @@ def gather_candidate(
     Raises:
         SettingsError: nothing is named, or a file is not there.
     """
-    from warehouse.causes import FACTORS, sources_of
-    from warehouse.plan import Candidate
+    from warehouse.comparison.causes import FACTORS, sources_of
+    from warehouse.comparison.plan import Candidate
 
     rule_date = None
     if rules is not None:
@@ -84,10 +84,10 @@ def gather_candidate(
 
 
 def _diff(session: "Session", first: str, second: str, limit: int, html: Path | None, changes: Path | None, notice: bool) -> None:
-    from warehouse.comparison import compare, read_state, release_folder
-    from warehouse.comparison_table import show_comparison
+    from warehouse.comparison.compare import compare, read_state, release_folder
+    from warehouse.comparison.notice import write_notice
+    from warehouse.comparison.table import show_comparison
     from warehouse.ledger import Ledger
-    from warehouse.notice import write_notice
     from warehouse.release import code_version
 
     settings, terminal = session.settings, session.terminal
@@ -106,8 +106,8 @@ def _diff(session: "Session", first: str, second: str, limit: int, html: Path | 
 
 
 def _plan(session: "Session", candidate: "Candidate", limit: int, html: Path | None, changes: Path | None) -> None:
-    from warehouse.comparison_table import show_comparison, show_effects
-    from warehouse.plan import plan
+    from warehouse.comparison.plan import plan
+    from warehouse.comparison.table import show_comparison, show_effects
 
     terminal = session.terminal
     with terminal.working("plan") as update:
@@ -131,7 +131,7 @@ def _plan(session: "Session", candidate: "Candidate", limit: int, html: Path | N
 
 def _write_page(session: "Session", found: "Comparison", is_plan: bool, out: Path | None) -> None:
     from dashboards.reports.comparison_page import write_comparison_page
-    from warehouse.wording import titles
+    from warehouse.comparison.wording import titles
 
     if out is not None:
         path = write_comparison_page(

@@ -11,11 +11,11 @@ import typer
 from warehouse.settings import SettingsError
 
 if TYPE_CHECKING:
-    from warehouse.backup import Saved
     from warehouse.cli import Session
-    from warehouse.custody import Anchor
+    from warehouse.custody.backup import Saved
+    from warehouse.custody.chain import Anchor
+    from warehouse.custody.verification import Verified
     from warehouse.ledger import Ledger
-    from warehouse.verification import Verified
 
 REFUSED = 3
 _SHOWN = 20
@@ -66,7 +66,7 @@ def add_custody_commands(app: typer.Typer, text: Callable[[str], str]) -> None:
 
     @app.command(help=text("help.backup"))
     def backup(context: typer.Context, out: Annotated[Path, typer.Argument(help=text("option.backup_folder"))]) -> None:
-        from warehouse.backup import back_up
+        from warehouse.custody.backup import back_up
 
         session: Session = context.obj
         ledger = _ledger(session)
@@ -74,7 +74,7 @@ def add_custody_commands(app: typer.Typer, text: Callable[[str], str]) -> None:
 
     @app.command(help=text("help.restore"))
     def restore(context: typer.Context, folder: Annotated[Path, typer.Argument(help=text("option.backup_folder"))]) -> None:
-        from warehouse.backup import restore as bring_back
+        from warehouse.custody.backup import restore as bring_back
 
         session: Session = context.obj
         _save(session, "backup.restored", lambda: bring_back(session.settings, folder.absolute()))
@@ -90,7 +90,7 @@ def _ledger(session: "Session") -> "Ledger":
 
 def _anchor_in_force(session: "Session", ledger: "Ledger") -> "Anchor | None":
     """The anchor of the release in force; None before the first, and for one made before there was a chain."""
-    from warehouse.custody import Anchor
+    from warehouse.custody.chain import Anchor
     from warehouse.release import current_release, read_manifest
 
     folder = current_release(session.settings)
@@ -102,7 +102,7 @@ def _anchor_in_force(session: "Session", ledger: "Ledger") -> "Anchor | None":
 
 
 def _read_anchor(session: "Session", text: str | None) -> "Anchor | None":
-    from warehouse.custody import read_anchor
+    from warehouse.custody.chain import read_anchor
 
     if text is None:
         return None
@@ -115,7 +115,7 @@ def _read_anchor(session: "Session", text: str | None) -> "Anchor | None":
 
 def _verify_all(session: "Session", anchor: "Anchor | None") -> "list[Verified]":
     """The ledger and every release that is kept, newest first."""
-    from warehouse.verification import verify_ledger, verify_release
+    from warehouse.custody.verification import verify_ledger, verify_release
 
     releases, ledger = session.settings.releases, _ledger(session)
     kept = [releases / row["release_id"] for row in reversed(ledger.releases()) if (releases / row["release_id"]).is_dir()]
@@ -124,8 +124,8 @@ def _verify_all(session: "Session", anchor: "Anchor | None") -> "list[Verified]"
 
 
 def _verify_one(session: "Session", target: str, anchor: "Anchor | None", seal: Path | None) -> "list[Verified]":
-    from warehouse.evidence.check import EVIDENCE, check_pack
-    from warehouse.verification import Fault, Verified, verify_file, verify_release
+    from warehouse.custody.evidence.check import EVIDENCE, check_pack
+    from warehouse.custody.verification import Fault, Verified, verify_file, verify_release
 
     releases = session.settings.releases
     path = Path(target)
@@ -163,7 +163,7 @@ def _write_evidence(
     import duckdb
 
     from warehouse.audience import name_audience, read_policy
-    from warehouse.evidence.pack import EvidenceError, build_pack, collect_evidence, write_pack
+    from warehouse.custody.evidence.pack import EvidenceError, build_pack, collect_evidence, write_pack
     from warehouse.release import current_release
 
     folder = session.settings.releases / release if release else current_release(session.settings)
@@ -183,7 +183,7 @@ def _write_evidence(
 
 
 def _save(session: "Session", key: str, act: "Callable[[], Saved]") -> None:
-    from warehouse.backup import BackupError
+    from warehouse.custody.backup import BackupError
 
     try:
         saved = act()

@@ -28,13 +28,13 @@ from warehouse.borrower_changes import TABLE as CHANGES
 from warehouse.borrower_changes import compare_borrowers
 from warehouse.build import PROJECT, PUBLIC_TOTALS, Build, BuildRefused, build
 from warehouse.content import mart_hashes
-from warehouse.custody import MANIFEST
+from warehouse.custody.chain import MANIFEST
+from warehouse.custody.sealing import seal_release, sync_file
 from warehouse.facts import own_tables, used_waivers
 from warehouse.isolation import judge_files
 from warehouse.kept_lists import LISTS, keep_lists
 from warehouse.ledger import Ledger
 from warehouse.lineage.kept import keep_lineage
-from warehouse.sealing import seal_release, sync_file
 from warehouse.settings import ROOT, Settings, china_day, utc_now
 
 CURRENT = "current"
@@ -304,7 +304,7 @@ def _publish(settings: Settings, ledger: Ledger, made: Build, manifest: dict[str
 
 def _put_notices(settings: Settings, ledger: Ledger, states: tuple[Path | None, Build, dict[str, Any]], folder: Path) -> dict[str, str]:
     """The restatement notices beside the manifest; gives each file's sha256."""
-    from warehouse.notice import draw_notices  # what draws them reads releases, and so this module
+    from warehouse.comparison.notice import draw_notices  # what draws them reads releases, and so this module
 
     parent, made, manifest = states
     hashes = {}

@@ -10,7 +10,7 @@ import pytest
 
 from dashboards.reports.comparison_page import draw_waterfall, render_comparison, write_comparison_page
 from dashboards.reports.wording import Text
-from warehouse.wording import titles
+from warehouse.comparison.wording import titles
 
 HOSTILE = "<script>alert(1)</script>{{ 7 * 7 }}"
 

@@ -23,11 +23,11 @@ import warehouse.release as publishing
 from expectations.gate import Gatekeeper
 from ingest.contract import read_contracts
 from warehouse.build import PUBLIC_TOTALS, Build
+from warehouse.comparison.mixture import compiled_models
 from warehouse.content import mart_hashes
 from warehouse.demonstration import make_world
 from warehouse.intake import Intake
 from warehouse.ledger import Ledger
-from warehouse.mixture import compiled_models
 from warehouse.release import code_version, current_release, read_manifest, release
 from warehouse.replay import ModelGraph
 from warehouse.settings import Settings, parse_instant

@@ -21,10 +21,10 @@ import expectations.examiner  # noqa: F401  loaded here, once for all children
 import ingest.delivery
 import warehouse.audience
 import warehouse.audience_files
+import warehouse.comparison.notice
+import warehouse.custody.sealing
 import warehouse.intake
-import warehouse.notice
 import warehouse.release
-import warehouse.sealing
 from expectations.gate import Gatekeeper, GateResult
 from warehouse.build import Build
 from warehouse.intake import Intake
@@ -103,8 +103,8 @@ RELEASE_STEPS: dict[str, Callable[[], None]] = {
     "first audience file written": lambda: die_after(warehouse.audience_files, "write_audience_file"),
     "every audience file written": lambda: die_after(warehouse.release, "write_audience_files"),
     "some summaries written": lambda: die_before(warehouse.release, "add_late_tables"),
-    "manifest not written": lambda: die_before(warehouse.sealing, "write_manifest"),
-    "manifest written, no seals": lambda: die_before(warehouse.sealing, "write_seals"),
+    "manifest not written": lambda: die_before(warehouse.custody.sealing, "write_manifest"),
+    "manifest written, no seals": lambda: die_before(warehouse.custody.sealing, "write_seals"),
     "before the folder's rename": lambda: die_before(warehouse.release.Path, "rename"),
     "folder renamed, not listed": lambda: die_before(warehouse.release, "_list"),
     "listed, pointer not switched": lambda: die_before(warehouse.release, "point_to"),
@@ -129,7 +129,7 @@ def use_build(made: Path, as_of: str) -> None:
 
 
 def publish(data: Path, made: str, as_of: str) -> None:
-    warehouse.notice.draw_notices = lambda *_: {}  # type: ignore[assignment]  # see reuse_builds in test_release.py
+    warehouse.comparison.notice.draw_notices = lambda *_: {}  # type: ignore[assignment]  # see reuse_builds in test_release.py
     settings = Settings(data=data, threads=1)
     warehouse.release.release(settings, Ledger(settings.ledger), parse_instant(as_of), Repeater())
 

@@ -14,8 +14,8 @@ import yaml
 from warehouse.audience import POLICY, Audience, Policy, read_policy
 from warehouse.audience_files import add_late_tables, file_hash, write_audience_files
 from warehouse.content import mart_hashes
-from warehouse.custody import MANIFEST
-from warehouse.sealing import seal_release
+from warehouse.custody.chain import MANIFEST
+from warehouse.custody.sealing import seal_release
 
 OWN, FOREIGN, ABROAD = "91110000100000001A", "91320000200000002B", 'name:Acme "Öl" AG'
 BANK, OTHER_BANK = "91110000300000003C", "91110000400000004D"

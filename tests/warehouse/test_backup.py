@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 
-from warehouse.backup import LIST, BackupError, back_up, read_backup, restore
-from warehouse.custody import Anchor
+from warehouse.custody.backup import LIST, BackupError, back_up, read_backup, restore
+from warehouse.custody.chain import Anchor
+from warehouse.custody.verification import verify_ledger, verify_release
 from warehouse.release import current_release, read_manifest
-from warehouse.verification import verify_ledger, verify_release
 
 from .conftest import Base, Open, Order, Warehouse, copied
 

@@ -10,7 +10,7 @@ from typing import Any
 import duckdb
 import pytest
 
-from warehouse.causes import CORRECTED, FACTORS, NEW, RESTATED, FileGone, find_difference
+from warehouse.comparison.causes import CORRECTED, FACTORS, NEW, RESTATED, FileGone, find_difference
 from warehouse.release import listed_inputs
 
 from .conftest import Warehouse

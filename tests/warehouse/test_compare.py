@@ -17,12 +17,12 @@ import pytest
 
 from expectations.gate import Gatekeeper
 from ingest.reference import ReferenceLists
-from warehouse.attribution import Move
-from warehouse.causes import CODE, FACTORS, NEW, RESTATED, RULES
-from warehouse.comparison import Comparison, compare, read_state, release_folder
+from warehouse.comparison.attribution import Move
+from warehouse.comparison.causes import CODE, FACTORS, NEW, RESTATED, RULES
+from warehouse.comparison.compare import Comparison, compare, read_state, release_folder
+from warehouse.comparison.notice import LANGUAGES, notice_name, write_notice
+from warehouse.comparison.plan import GWP_RULES, Candidate, Planned, accept_one_gwp_set, plan
 from warehouse.ledger import Ledger
-from warehouse.notice import LANGUAGES, notice_name, write_notice
-from warehouse.plan import GWP_RULES, Candidate, Planned, accept_one_gwp_set, plan
 from warehouse.release import code_version, current_release, read_manifest, release
 from warehouse.settings import Settings, SettingsError, parse_instant
 

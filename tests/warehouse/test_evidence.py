@@ -17,9 +17,9 @@ import duckdb
 import pytest
 
 from warehouse.audience import name_audience
-from warehouse.custody import Anchor
-from warehouse.evidence.check import EVIDENCE, METADATA, Checked, check_evidence, check_pack
-from warehouse.evidence.pack import HERE, EvidenceError, build_pack, collect_evidence, write_pack
+from warehouse.custody.chain import Anchor
+from warehouse.custody.evidence.check import EVIDENCE, METADATA, Checked, check_evidence, check_pack
+from warehouse.custody.evidence.pack import HERE, EvidenceError, build_pack, collect_evidence, write_pack
 
 from .planted import ABROAD, BANK, FOREIGN, OTHER_BANK, OWN, Files, plant_files, plant_release
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 
-from warehouse.merkle import Tree, leaf_hash, root_of_path
+from warehouse.custody.merkle import Tree, leaf_hash, root_of_path
 
 
 def defined_root(leaves: list[bytes]) -> bytes:

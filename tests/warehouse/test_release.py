@@ -14,7 +14,7 @@ from typing import Any
 import duckdb
 import pytest
 
-import warehouse.notice
+import warehouse.comparison.notice
 import warehouse.release
 from expectations.gate import Gatekeeper, GateResult
 from warehouse.build import Build, build
@@ -33,7 +33,7 @@ def reuse_builds(published: Published, monkeypatch: pytest.MonkeyPatch) -> Calla
     """Choose the build that the next release is made from, in place of half a minute of dbt."""
     monkeypatch.setattr(warehouse.release, "build", warehouse.release.build)
     # Notices evaluate every mixture of two releases, ten seconds each time; test_compare.py holds them.
-    monkeypatch.setattr(warehouse.notice, "draw_notices", lambda *_: {})
+    monkeypatch.setattr(warehouse.comparison.notice, "draw_notices", lambda *_: {})
     return lambda as_of: use_build(published.made[as_of], as_of)
 
 

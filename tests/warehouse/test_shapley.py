@@ -10,7 +10,7 @@ from random import Random
 from hypothesis import given
 from hypothesis import strategies as st
 
-from warehouse.shapley import ROUNDING, coalitions, finest_grid, round_parts, shapley
+from warehouse.comparison.shapley import ROUNDING, coalitions, finest_grid, round_parts, shapley
 
 FIGURES = st.floats(min_value=1e-12, max_value=1e9) | st.just(0.0)  # of one declared unit, from a screw to a power station
 

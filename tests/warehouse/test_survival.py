@@ -18,10 +18,10 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from warehouse.custody import MANIFEST
+from warehouse.custody.chain import MANIFEST
+from warehouse.custody.verification import verify_ledger, verify_release
 from warehouse.ledger import Ledger
 from warehouse.release import current_release, read_manifest, roll_back
-from warehouse.verification import verify_ledger, verify_release
 
 from .conftest import SURVIVING, Base, Country, Open, Order, Warehouse, check_whole, copied
 

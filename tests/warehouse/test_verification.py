@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from warehouse.audience_files import file_hash
-from warehouse.custody import MANIFEST, Anchor, page, read_anchor, seal_manifest, write_seals
-from warehouse.verification import Verified, verify_file, verify_release
+from warehouse.custody.chain import MANIFEST, Anchor, page, read_anchor, seal_manifest, write_seals
+from warehouse.custody.verification import Verified, verify_file, verify_release
 
 from .planted import plant_files, plant_release
 

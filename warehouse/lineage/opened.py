@@ -14,7 +14,7 @@ import duckdb
 
 from ingest.contract import read_contracts
 from ingest.lookups import parquet_relation
-from warehouse.custody import MANIFEST
+from warehouse.custody.chain import MANIFEST
 from warehouse.ledger import Ledger
 from warehouse.lineage.kept import FILE
 from warehouse.lineage.steps import Steps, read_steps

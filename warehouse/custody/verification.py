@@ -17,7 +17,19 @@ import duckdb
 
 from warehouse.audience_files import file_hash, listed_audiences
 from warehouse.content import mart_hashes
-from warehouse.custody import MANIFEST, SEAL_SUFFIX, VERSION, Anchor, body_hash, chain_hash, custody_faults, is_seal, page, seal, seal_tree
+from warehouse.custody.chain import (
+    MANIFEST,
+    SEAL_SUFFIX,
+    VERSION,
+    Anchor,
+    body_hash,
+    chain_hash,
+    custody_faults,
+    is_seal,
+    page,
+    seal,
+    seal_tree,
+)
 from warehouse.ledger import Ledger
 
 # A manifest that has these and no custody has lost it.

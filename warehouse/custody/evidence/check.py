@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from warehouse.custody import Anchor, custody_faults
-from warehouse.merkle import read_hash, root_of_path
-from warehouse.row_trees import part_hash, row_leaf
+from warehouse.custody.chain import Anchor, custody_faults
+from warehouse.custody.merkle import read_hash, root_of_path
+from warehouse.custody.row_trees import part_hash, row_leaf
 
 EVIDENCE, METADATA = "evidence.json", "ro-crate-metadata.json"
 FORMAT = "tanlian-evidence/1"

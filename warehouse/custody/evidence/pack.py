@@ -12,9 +12,9 @@ import duckdb
 
 from warehouse.audience import Policy
 from warehouse.audience_files import opened_build
-from warehouse.custody import MANIFEST, Anchor, mart_proof, page, release_facts
-from warehouse.evidence.check import EVIDENCE, FORMAT, METADATA
-from warehouse.row_trees import SALTS, mart_tree, part_hash, row_leaf, rows_query
+from warehouse.custody.chain import MANIFEST, Anchor, mart_proof, page, release_facts
+from warehouse.custody.evidence.check import EVIDENCE, FORMAT, METADATA
+from warehouse.custody.row_trees import SALTS, mart_tree, part_hash, row_leaf, rows_query
 
 HERE = Path(__file__).parent
 SCRIPT, VIEW, ANCHOR, READ_ME = "verify.js", "verify.html", "anchor.txt", "README.md"

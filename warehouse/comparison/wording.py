@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from warehouse.causes import declared
+from warehouse.comparison.causes import declared
 
 
 def write_figure(value: float | None, signed: bool = False) -> str:

@@ -16,13 +16,13 @@ import duckdb
 
 from ingest.contract import read_contracts
 from ingest.reference import ReferenceLists
-from warehouse.causes import CODE, Difference, declared, find_difference
+from warehouse.comparison.causes import CODE, Difference, declared, find_difference
+from warehouse.comparison.mixture import Clocks, Mixtures, Sides
+from warehouse.comparison.shapley import coalitions, finest_grid, round_parts, shapley
 from warehouse.ledger import Ledger
-from warehouse.mixture import Clocks, Mixtures, Sides
 from warehouse.quarantine import quoted
 from warehouse.replay import ModelGraph
 from warehouse.settings import Settings
-from warehouse.shapley import coalitions, finest_grid, round_parts, shapley
 
 Key = tuple[Any, ...]
 Figures = Mapping[Key, float]

@@ -14,7 +14,7 @@ from typing import Any
 import duckdb
 
 from warehouse.audience import Policy, quoted
-from warehouse.merkle import Tree, leaf_hash, read_hash
+from warehouse.custody.merkle import Tree, leaf_hash, read_hash
 
 SALTS = "row_salts.key"
 

@@ -19,12 +19,12 @@ from typing import Any
 from expectations.gate import Gatekeeper
 from ingest.readers import read
 from ingest.reference import ReferenceLists
-from warehouse.attribution import State
 from warehouse.build import Build
-from warehouse.comparison import Comparison, compare, read_state
+from warehouse.comparison.attribution import State
+from warehouse.comparison.compare import Comparison, compare, read_state
+from warehouse.comparison.mixture import COMPILED, Clocks
 from warehouse.intake import Intake
 from warehouse.ledger import Ledger
-from warehouse.mixture import COMPILED, Clocks
 from warehouse.release import CURRENT, ReleaseRefused, built_and_gated, code_version, current_release, listed_inputs
 from warehouse.settings import Settings, SettingsError, china_day, utc_now
 

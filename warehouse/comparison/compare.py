@@ -10,11 +10,11 @@ from typing import Any
 
 import yaml
 
-from warehouse.attribution import Attribution, State, attribute
-from warehouse.diff import CHANGES, MartChange, compared, find_changes, find_effects, largest_changes
+from warehouse.comparison.attribution import Attribution, State, attribute
+from warehouse.comparison.diff import CHANGES, MartChange, compared, find_changes, find_effects, largest_changes
+from warehouse.comparison.mixture import Clocks, compiled_models, mart_keys
 from warehouse.kept_lists import released_lists
 from warehouse.ledger import Ledger
-from warehouse.mixture import Clocks, compiled_models, mart_keys
 from warehouse.quarantine import quoted
 from warehouse.release import current_release, read_manifest
 from warehouse.settings import Settings, SettingsError

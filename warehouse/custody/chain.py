@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from warehouse.merkle import Tree, leaf_hash, read_hash, root_of_path
+from warehouse.custody.merkle import Tree, leaf_hash, read_hash, root_of_path
 
 MANIFEST = "manifest.json"
 SEAL_SUFFIX, SEAL_FORMAT, VERSION = ".seal.json", "tanlian-seal/1", 1

@@ -17,7 +17,7 @@ import duckdb
 
 from ingest.reference import ReferenceLists
 from warehouse.build import Build, clock_variables, compile_project
-from warehouse.causes import FACTORS, RULES, Difference
+from warehouse.comparison.causes import FACTORS, RULES, Difference
 from warehouse.replay import DATABASE, Model, ModelGraph, Replay, read_graph
 from warehouse.settings import Settings
 

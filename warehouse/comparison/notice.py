@@ -11,15 +11,15 @@ from pathlib import Path
 from typing import Any
 
 from ingest.reference import ReferenceLists
-from warehouse.attribution import Move, State
 from warehouse.build import Build
-from warehouse.causes import CODE, CORRECTED, FACTORS, NEW, RESTATED, RULES, FileGone
-from warehouse.comparison import Comparison, compare, read_state
+from warehouse.comparison.attribution import Move, State
+from warehouse.comparison.causes import CODE, CORRECTED, FACTORS, NEW, RESTATED, RULES, FileGone
+from warehouse.comparison.compare import Comparison, compare, read_state
+from warehouse.comparison.mixture import Clocks, keep_build_models
+from warehouse.comparison.wording import measure_title, title_of, write_figure, write_key, write_share
 from warehouse.ledger import Ledger
-from warehouse.mixture import Clocks, keep_build_models
 from warehouse.settings import Settings
 from warehouse.texts import say
-from warehouse.wording import measure_title, title_of, write_figure, write_key, write_share
 
 log = logging.getLogger(__name__)
 

@@ -8,8 +8,8 @@ from typing import Any
 
 from warehouse.audience import Audience, Policy
 from warehouse.audience_files import describe_audience_file, file_hash
-from warehouse.custody import MANIFEST, page, seal_manifest, write_seals
-from warehouse.row_trees import tree_roots, write_salt_key
+from warehouse.custody.chain import MANIFEST, page, seal_manifest, write_seals
+from warehouse.custody.row_trees import tree_roots, write_salt_key
 
 
 def sync_file(path: Path) -> None:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 
-from warehouse.attribution import Move
-from warehouse.comparison import Comparison
+from warehouse.comparison.attribution import Move
+from warehouse.comparison.compare import Comparison
+from warehouse.comparison.wording import measure_title, write_figure, write_key, write_share
 from warehouse.terminal import Terminal
-from warehouse.wording import measure_title, write_figure, write_key, write_share
 
 _SHORT = 60
 

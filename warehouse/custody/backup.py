@@ -19,7 +19,7 @@ from filelock import FileLock
 
 from ingest.delivery import sync_folder
 from warehouse.audience_files import file_hash
-from warehouse.custody import Anchor, read_anchor
+from warehouse.custody.chain import Anchor, read_anchor
 from warehouse.ledger import Ledger
 from warehouse.settings import Settings
 
