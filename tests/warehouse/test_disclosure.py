@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from expectations.attack import Interval, Publication, solve_bounds
@@ -140,6 +140,7 @@ tables = st.integers(min_value=1, max_value=6).flatmap(
 
 
 @settings(max_examples=150, deadline=None)
+@example(make_table([1.0, 0.25, 0.25], unsafe=[0], unplaced=2.5e6))
 @given(tables)
 def test_no_cell_of_any_table_is_bounded_and_no_lighter_choice_is_safe(table: Table) -> None:
     choice = choose_suppressed(table, RULE)
