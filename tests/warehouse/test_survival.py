@@ -43,12 +43,6 @@ def check_ended_the_same(warehouse: Warehouse, base: Base) -> None:
     assert left == [] and not [path for path in warehouse.settings.inbox.rglob("*") if path.is_file()]
 
 
-@pytest.fixture
-def tell(request: pytest.FixtureRequest) -> Tell:
-    """Figures of a long test, shown at the end of the run."""
-    return lambda **figures: request.node.user_properties.append(("figures", figures))
-
-
 @pytest.mark.parametrize("kills", [3, pytest.param(300, marks=pytest.mark.soak)])
 def test_killed_at_random_moments_it_ends_the_same(
     kills: int, base: Base, survival_files: Path, order: Order, open_warehouse: Open, tmp_path: Path, tell: Tell
