@@ -64,6 +64,10 @@ def _add_source(terminal: Terminal, tree: Tree, source: dict[str, Any]) -> None:
         if "received_at" in delivery and row["role"] == "carries":
             words = text("explain.delivery", **(delivery | {"verdict": text(f"verdict.{delivery['verdict']}")}))
             leaf.add(_inert(words, "dim"))
+        for event in row["history"]:
+            if "reasons" in event:
+                why = "; ".join(reason[f"message_{terminal.lang}"] for reason in event["reasons"])
+                leaf.add(_inert(text(f"explain.{event['event']}", **(event | {"reasons": why})), "dim"))
     _add_more(terminal, branch, source["row_count"] - SHOWN_ROWS)
 
 
