@@ -153,6 +153,7 @@ FAULTS: dict[str, dict[str, str]] = {
     },
 }
 MODULES = {"ccer": ccer, "eia": eia, "ets": ets, "ets_accounts": ets_accounts, "finance": finance, "footprint": footprint, "policy": policy}
+NOT_LANDED = {"market_trade", "ets_facility_year"}  # in the sound warehouse
 ACCOUNT_MARTS = ("ets__positions_by_year", "ets__product_costs_by_year", "ets__cost_reconciliations_by_year")
 SUITES = [f"marts.{instrument}" for instrument in sorted(MODULES)]
 PLANTED = [(instrument, code) for instrument, faults in FAULTS.items() for code in faults]
@@ -251,9 +252,9 @@ def test_gate_stops_when_a_mart_is_missing(gatekeeper, change_warehouse):
 def _empty(*schemas: str) -> list[str]:
     tables = {
         "marts": tuple(sorted({mart for module in MODULES.values() for mart in module.MARTS})),
-        "landing": tuple(sorted({source for module in MODULES.values() for source in module.FED_BY} - {"market_trade"})),
+        "landing": tuple(sorted({source for module in MODULES.values() for source in module.FED_BY} - NOT_LANDED)),
         "ets": (*(f"marts.{mart}" for mart in ets.MARTS), "landing.market_quote"),
-        "ets_accounts": (*(f"marts.{mart}" for mart in ACCOUNT_MARTS), "landing.ets_facility_year", "landing.ets_surrender"),
+        "ets_accounts": (*(f"marts.{mart}" for mart in ACCOUNT_MARTS), "landing.ets_surrender"),
     }
     return [f"delete from {table if '.' in table else f'{schema}.{table}'}" for schema in schemas for table in tables[schema]]
 
@@ -278,7 +279,8 @@ def test_gate_leaves_out_an_instrument_that_nobody_feeds(gatekeeper, change_ware
     results = gatekeeper.judge_marts(unfed)
     assert [result.suite for result in results] == [suite for suite in SUITES if suite != f"marts.{instrument}"]
     for result in results:
-        assert result.success, result.failures
+        # Credits are reconciled with the surrenders, which are gone with the accounts.
+        assert result.success or (instrument, result.suite) == ("ets_accounts", "marts.ccer"), result.failures
         assert "instrument_not_fed" in list_codes(result, "warning")
     # What the last release showed cannot go away unnoticed.
     again = gatekeeper.judge_marts(unfed, last_release)
