@@ -314,8 +314,9 @@ def test_page_shows_hostile_texts_and_obeys_none(ask: Callable[..., dict[str, An
 
 
 def test_refused_versions_of_a_row_stand_in_the_tree_and_on_the_page(
-    ask: Callable[..., dict[str, Any]], cell: Cell, capsys: pytest.CaptureFixture[str]
+    ask: Callable[..., dict[str, Any]], cell: Cell, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("COLUMNS", "400")
     document = ask("footprint__sectors_by_year", cell.country, "weighted_mean_kg_co2e")
     row = next(row for source in document["sources"] for row in source["rows"] if row["role"] == "carries")
     why = {"code": "required", "column_name": "boundary", "value": "", "message_zh": "须填", "message_en": "wanted <script>\x1b[31m"}

@@ -41,7 +41,7 @@ def show_explanation(terminal: Terminal, document: dict[str, Any]) -> None:
         for row in entry["rows"][:SHOWN_LIST_ROWS]:
             branch.add(_inert(", ".join(f"{name} = {value}" for name, value in row["cells"].items() if value is not None), "dim"))
         _add_more(terminal, branch, entry["row_count"] - SHOWN_LIST_ROWS)
-    terminal.out.print(tree, soft_wrap=True)
+    terminal.out.print(tree)
 
 
 def _add_source(terminal: Terminal, tree: Tree, source: dict[str, Any]) -> None:
@@ -99,4 +99,4 @@ def show_moved(terminal: Terminal, document: dict[str, Any]) -> None:
             words = text(f"reverse.{figure['kind']}", before=figure["before"], after=figure["after"])
             branch.add(_inert(f"{figure['column']} [{place}]  {words}"))
         _add_more(terminal, branch, len(figures) - SHOWN_FIGURES)
-    terminal.out.print(tree, soft_wrap=True)
+    terminal.out.print(tree)
