@@ -135,7 +135,7 @@ def compare(opened: Opened, standing: Reverse, changes: Iterable[Change]) -> Cou
         assert_same(in_order(opened, traced), in_order(opened, rebuild_in_process(opened, change)), change)
         assert_reachable(opened, change, traced)
         touched.update({figure.mart for figure in traced})
-        log.info("%d: %s: %d figures in %d marts", number, change, len(traced), len({figure.mart for figure in traced}))
+        log.info("%d: %s: %d figures in %s", number, change, len(traced), sorted({figure.mart for figure in traced}))
     return touched
 
 
