@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ingest.contract import in_reference_order, read_contracts
+from ingest.inert import visible
 from warehouse.dag_run import DagRunner, DagRuns, Progress
 from warehouse.demonstration import make_world
 from warehouse.inbox import waiting_files
@@ -15,7 +16,7 @@ from warehouse.ledger import Ledger
 from warehouse.release import current_release
 from warehouse.settings import ROOT, Settings, SettingsError
 from warehouse.summary import show_release, show_sources, summarise_sources, write_current_report
-from warehouse.terminal import Terminal, visible
+from warehouse.terminal import Terminal
 
 # Batch -> the folders of the world that arrive with it: what is exchanged comes when everything it refers to is there.
 STAGES = {"first": ("first",), "second": ("second", "exchange")}
