@@ -18,7 +18,7 @@ from warehouse.demonstration.truth import Truth
 
 DAY = "2026-09-18"
 IN_EACH_VERSION = 4
-MOST_EXAMPLES = 2_000
+MOST_EXAMPLES, NEAR = 2_000, 0.97
 # A mass in the row's unit, in kg: PACT has no tonne, and the mass that it asks for is known of these without another fact.
 UNITS: dict[str, float] = {"t": 1000.0, "kg": 1.0}
 NAMESPACE = uuid.UUID("5a4e0000-0000-4000-8000-0000000000ff")
@@ -35,8 +35,8 @@ class Exchanged:
 
     @property
     def figure(self) -> str:
-        """kgCO2e per kg."""
-        return f"{float(self.example['total_kg_co2e'] or 0) / UNITS[self.example['declared_unit'] or '']:.6f}"
+        """kgCO2e per kg: near the example's, and a figure of its own."""
+        return f"{NEAR * float(self.example['total_kg_co2e'] or 0) / UNITS[self.example['declared_unit'] or '']:.6f}"
 
 
 def choose_exchanged(country: Country, rng: np.random.Generator) -> list[Exchanged]:
