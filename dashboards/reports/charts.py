@@ -24,6 +24,7 @@ BLUE, SKY, ORANGE, VERMILION, GREEN, PALE = "#0072b2", "#7fb8dc", "#e69f00", "#d
 TIER_COLOURS = ("#004b79", "#3f8fc4", "#a9cfe8", ORANGE)
 DARK = frozenset({BLUE, VERMILION, GREEN, "#004b79", "#3f8fc4"})
 PANEL_WIDTH, HALF_WIDTH, WHOLE_WIDTH = 248, 358, 780
+LONG_NAME = 24  # letters
 MARGIN = 8  # left and right of a drawing together
 NUMBER = ",~r"
 
@@ -67,9 +68,10 @@ def set_extent(pixels: int) -> dict[str, Any]:
 
 def put_title(row: Row, language: Language) -> Any:
     """Product, unit, boundary and GWP set: the words without which a footprint says nothing."""
-    return alt.TitleParams(
-        text=name_product(row)[language], limit=PANEL_WIDTH - 8, subtitle=f"{name_unit(row)[language]} · {name_scope(row)[language]}"
-    )
+    name = name_product(row)[language]
+    # The drawing is measured in a wider font than the page's: a long name is set smaller, so that it stands whole.
+    size, limit = (13, PANEL_WIDTH - 8) if len(name) <= LONG_NAME else (10.5, 2 * PANEL_WIDTH)
+    return alt.TitleParams(text=name, fontSize=size, limit=limit, subtitle=f"{name_unit(row)[language]} · {name_scope(row)[language]}")
 
 
 def draw_trends(cells: list[list[Row]], language: Language) -> list[Spec]:
