@@ -91,7 +91,6 @@ def test_figures_of_the_reports_are_those_of_the_marts_and_written_one_way(surfa
             if cell.column is not None:
                 shown[cell.column, float(cell.value or 0)].add(cell.display.zh)
                 asked[cell.column].add(float(cell.value or 0))
-    print("FIG reports", len(shown), len(asked), len(surfaces), [len(numbers(s.content)) for s in surfaces])
     assert len(shown) > 400 and len(asked) > 40
     assert not {place: found for place, found in shown.items() if len(found) > 1}
     with duckdb.connect(str(audience_file(folder, Reader("ministry"))), read_only=True) as con:  # type: ignore[arg-type]
@@ -176,7 +175,6 @@ def test_exports_and_the_interface_hold_the_very_figures(exchanged: Any, tmp_pat
                         cell = sheets[lang][number][spot]
                         assert cell.value == pytest.approx(float(value), rel=1e-14, abs=0)
                         assert show(cell.value, cell.number_format) == write_figure(column, value), (mart, column, value)
-    print("FIG exports", compared)
     assert compared > 1500
 
 
@@ -237,7 +235,6 @@ def test_charts_of_both_languages_show_the_figures_of_the_marts(exchanged: Any) 
                 chart, half = show_d3(value, form)
                 report, other = read_display(write_figure(column, value))
                 assert abs(chart - report) <= (half + other) * (1 + 1e-9) + 1e-12, (name, column, value)
-    print("FIG charts", compared, len(pairs))
     assert compared > 200
 
 
