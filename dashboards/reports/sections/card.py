@@ -178,7 +178,7 @@ def build_costs(subject: Subject) -> Exhibit:
         product=name_product(first),
         year=first["compliance_year"],
         cost=write_figure("net_cost_cny_per_declared_unit", first["net_cost_cny_per_declared_unit"]),
-        unit=first["declared_unit"] or "",
+        unit=name_code("declared_unit", first["declared_unit"] or ""),
     )
     table = tabulate(
         rows,
