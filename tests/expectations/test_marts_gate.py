@@ -197,6 +197,17 @@ def test_gate_passes_sound_marts(gatekeeper, sound_warehouse, last_release):
         assert result.checks_run > before.checks_run
 
 
+def test_gate_takes_percentiles_of_equal_figures(gatekeeper, change_warehouse, last_release):
+    """Two enterprises that declare the same: a percentile between the two rounds to just above the next one."""
+    rounded = "(1 + power(2, -52))"
+    changes = (
+        f"{SECTORS} set p10_kg_co2e = p25_kg_co2e * {rounded} where p25_kg_co2e is not null;"
+        f" update marts.footprint__benchmarks_by_year set p20_kg_co2e = p50_kg_co2e * {rounded} where tier_basis = 'percentiles'"
+    )
+    result = find_result(gatekeeper.judge_marts(change_warehouse(changes), last_release), "footprint")
+    assert not list_codes(result) & {"statistics_ordered", "benchmarks_match_cells"}, result.failures
+
+
 def test_each_listed_check_has_a_planted_fault():
     for instrument, faults in FAULTS.items():
         assert set(faults) == {entry.code for entry in gate.read_thresholds()[f"marts.{instrument}"]}
