@@ -139,12 +139,14 @@ def _table(chart: Node, labels: Node) -> tuple[str, Node, list[Node]]:
     names = labels | chart.get("labels", {})
     config: Node = {}
     for column in columns:
-        config[column] = {"customColumnName": names.get(_strip_language(column)) or names[column]}
+        config[column] = {"customColumnName": _find_title(column, names)}
         if column.endswith("_year"):
             config[column] |= {"d3NumberFormat": "d", "d3SmallNumberFormat": "d"}
         elif column in chart.get("formats", {}):
             pattern = chart["formats"][column]
-            config[column] |= {"d3NumberFormat": pattern, "d3SmallNumberFormat": pattern}
+            config[column] |= (
+                {"d3TimeFormat": pattern} if pattern.startswith("%") else {"d3NumberFormat": pattern, "d3SmallNumberFormat": pattern}
+            )
         elif column.endswith(("_date", "_on")):
             config[column] |= {"d3TimeFormat": "%Y-%m-%d"}
         elif column.endswith(("_share", "_ratio")):
@@ -178,9 +180,8 @@ def _table(chart: Node, labels: Node) -> tuple[str, Node, list[Node]]:
     }
     if "warn" in chart:
         params["conditional_formatting"] = [
-            # Superset drops a rule without a target, also where the operator has no use for one.
-            {"column": column, "operator": "is true", "targetValue": True, "colorScheme": _WARNING, "useGradient": False}
-            for column in chart["warn"]
+            {"column": column, "operator": "=", "targetValue": value, "colorScheme": _WARNING, "useGradient": False}
+            for column, value in chart["warn"].items()
         ]
     return "table", params, [_query(columns, None, narrowed, order) | {"row_limit": limit}]
 
@@ -405,6 +406,13 @@ def _daily(chart: Node, labels: Node) -> tuple[str, Node, list[Node]]:
         "y_axis_title_margin": 55,
     }
     return "echarts_timeseries_line", params, [_query([chart["x"]], metrics, only, [[chart["x"], True]])]
+
+
+def _find_title(column: str, titles: Node) -> str:
+    """A column of names has a title of its own, or that of its codes."""
+    plain = _strip_language(column)
+    codes = plain.removesuffix("_name")
+    return next(str(titles[name]) for name in (plain, codes, f"{codes}_code", column) if name in titles)
 
 
 def _strip_language(column: str) -> str:
