@@ -21,6 +21,7 @@ import yaml
 from dashboards.charts import BAND_EDGES, Node, build_chart
 from dashboards.definitions import LANGUAGES, ROOM, Definitions, join_languages, read_definitions, speak
 from dashboards.names import name_columns
+from dashboards.tiles import write_map, write_style
 
 ASSETS = ROOM / "assets"
 MINISTRY = "ministry"
@@ -107,7 +108,7 @@ def build_assets(definitions: Definitions, reader: Reader | None = None) -> dict
         colours = speak(definitions.shared["colours"], lang)
         menu = [(node["order"], speak(node["title"], lang), whose.slug(node["slug"], lang)) for node in dashboards]
         for node in dashboards:
-            spoken = speak(node, lang) | {"colours": colours, "labels": labels, "css": definitions.shared["css"]}
+            spoken = speak(node, lang) | {"colours": colours, "labels": labels, "css": definitions.shared["css"] + write_style()}
             spoken["columns"] = {table: _list_columns(definitions.tables[table]["columns"]) for table in used}
             for name, chart in spoken["charts"].items():
                 files[whose.path("charts", f"{name}_{lang}")] = _build_chart(name, chart, spoken, lang, whose)
@@ -224,6 +225,9 @@ def _build_column(name: str, kind: str, label: Node | None, is_time: bool, sql: 
 
 
 def _build_chart(name: str, chart: Node, spoken: Node, lang: str, reader: Reader) -> Node:
+    if chart["kind"] == "tiles":
+        choices = {entry: spoken["filters"][entry]["column"] for entry in spoken["filters"]}
+        chart = chart | {"sql": write_map(chart["column"], lang, choices)}
     viz_type, params, queries = build_chart(chart, spoken["labels"])
     # The importer puts the datasets' numbers in place of these.
     params |= {"viz_type": viz_type, "datasource": "0__table", "color_scheme": spoken["colours"]["scheme"]}

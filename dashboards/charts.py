@@ -345,20 +345,23 @@ def _lines(chart: Node, labels: Node) -> tuple[str, Node, list[Node]]:
     return "echarts_timeseries_line", params, [_query([chart["x"], *groupby], metrics, narrowed, [[chart["x"], True]])]
 
 
-def _map(chart: Node, labels: Node) -> tuple[str, Node, list[Node]]:
-    """Provinces coloured by a value; their outlines are in Superset's own package, so nothing is fetched."""
-    metric, narrowed = _one(chart["column"], chart["column_label"]), _narrow(chart)
-    params = {
-        "select_country": "china",
-        "entity": chart["entity"],
-        "metric": metric,
-        "adhoc_filters": narrowed,
-        "row_limit": _ROW_LIMIT,
-        "number_format": chart["format"],
-        "linear_color_scheme": "tanlian_blues",
+def _tiles(chart: Node, labels: Node) -> tuple[str, Node, list[Node]]:
+    """The map of tiles: a table of one cell, in which what `dashboards.tiles` wrote is shown as HTML."""
+    metric = _metric(chart["column_label"], chart["sql"])
+    params: Node = {
+        "query_mode": "aggregate",
+        "groupby": [],
+        "metrics": [metric],
+        "adhoc_filters": [],
+        "row_limit": 1,
+        "server_pagination": False,
+        "page_length": 0,
+        "include_search": False,
+        "show_cell_bars": False,
+        "allow_render_html": True,
         "extra_form_data": {},
     }
-    return "country_map", params, [_query([chart["entity"]], [metric], narrowed)]
+    return "table", params, [_query([], [metric], []) | {"row_limit": 1}]
 
 
 def _network(chart: Node, labels: Node) -> tuple[str, Node, list[Node]]:
@@ -429,6 +432,6 @@ _KINDS: dict[str, Callable[[Node, Node], tuple[str, Node, list[Node]]]] = {
     "daily": _daily,
     "bars": _bars,
     "lines": _lines,
-    "map": _map,
+    "tiles": _tiles,
     "network": _network,
 }

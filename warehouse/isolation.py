@@ -131,13 +131,15 @@ and not exists (
 )
 """
 
+# Two conditions, each with a key: one for either text would compare every text with every code.
 _STRANGE_CODES = f"""
 select distinct parts.audience, parts.mart, parts.col, parts.part
 from (
     select audience, mart, col, value, unnest(string_split(value, '|')) as part from cells where is_code
 ) parts
 where parts.part <> '' and not (parts.part <> parts.value and regexp_full_match(parts.part, '{_FIGURE}'))
-and not exists (select 1 from held where held.audience = parts.audience and held.code in (lower(parts.part), lower(parts.value)))
+and not exists (select 1 from held where held.audience = parts.audience and held.code = lower(parts.part))
+and not exists (select 1 from held where held.audience = parts.audience and held.code = lower(parts.value))
 """
 
 

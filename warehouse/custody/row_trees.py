@@ -8,15 +8,19 @@ from __future__ import annotations
 
 import hashlib
 import secrets
+from bisect import bisect_left
 from pathlib import Path
 from typing import Any
 
 import duckdb
+import pyarrow as pa
 
 from warehouse.audience import Policy, quoted
-from warehouse.custody.merkle import Tree, leaf_hash, read_hash
+from warehouse.custody.merkle import leaf_hash, read_hash
 
 SALTS = "row_salts.key"
+HASH_BYTES = 32
+_BATCH = 1_000_000
 
 
 def write_salt_key(folder: Path) -> Path:
@@ -61,7 +65,58 @@ def row_leaf(open_hash: str, restricted_hash: str) -> bytes:
     return leaf_hash(read_hash(open_hash) + read_hash(restricted_hash))
 
 
-def mart_tree(con: duckdb.DuckDBPyConnection, policy: Policy, mart: str, key: str) -> Tree:
+class RowTree:
+    """The tree over a mart's rows, as `merkle.Tree` has it, for millions of leaves: each level is the bytes of its hashes in a row.
+
+    Its size is a power of two, so that every node has its pair.
+    """
+
+    def __init__(self, leaves: bytes) -> None:
+        """Args:
+        leaves: leaf hashes in ascending order, 32 bytes each.
+        """
+        self._levels = [leaves]
+        while len(self._levels[-1]) > HASH_BYTES:
+            self._levels.append(_hash_pairs(self._levels[-1]))
+
+    @property
+    def size(self) -> int:
+        return len(self._levels[0]) // HASH_BYTES
+
+    @property
+    def root(self) -> bytes:
+        return self._levels[-1]
+
+    def _node(self, level: int, index: int) -> bytes:
+        return self._levels[level][index * HASH_BYTES : (index + 1) * HASH_BYTES]
+
+    def find(self, leaf: bytes) -> int:
+        """The place of a leaf.
+
+        Raises:
+            KeyError: it is none of the tree's.
+        """
+        index = bisect_left(range(self.size), leaf, key=lambda place: self._node(0, place))
+        if index == self.size or self._node(0, index) != leaf:
+            raise KeyError(leaf.hex())
+        return index
+
+    def path(self, index: int) -> list[bytes]:
+        """The hashes that lead from a leaf to the root."""
+        return [self._node(level, (index >> level) ^ 1) for level in range(len(self._levels) - 1)]
+
+
+def _hash_pairs(level: bytes) -> bytes:
+    """The level above: each node is `merkle.node_hash` of the two below it."""
+    count = len(level) // (2 * HASH_BYTES)
+    below = pa.table({"pair": pa.FixedSizeBinaryArray.from_buffers(pa.binary(2 * HASH_BYTES), count, [None, pa.py_buffer(level)])})
+    with duckdb.connect() as con:
+        con.register("below", below)
+        hashed = con.execute(r"select sha256('\x01'::blob || pair) from below")
+        return b"".join(bytes.fromhex("".join(batch.column(0).to_pylist())) for batch in hashed.to_arrow_reader(_BATCH))
+
+
+def mart_tree(con: duckdb.DuckDBPyConnection, policy: Policy, mart: str, key: str) -> RowTree:
     """The tree over a mart's rows. Its leaves stand in the order of their own hashes, filled up to a power of two, so that neither a row's
     place nor the tree's size tells how many rows others have.
 
@@ -69,15 +124,16 @@ def mart_tree(con: duckdb.DuckDBPyConnection, policy: Policy, mart: str, key: st
         con: a connection to the ministry's file.
         key: the release's secret.
     """
-    hashed = (
-        f"select sha256(open_salt || open_json), sha256(restricted_salt || restricted_json) from ({rows_query(con, policy, mart, key)})"
+    count = (con.execute(f'select count(*) from marts."{mart}"').fetchone() or (0,))[0]
+    size = 1 << max(count - 1, 0).bit_length()
+    # As `row_leaf` and `merkle.leaf_hash` have it.
+    leaves = con.execute(
+        r"select unhex(sha256('\x00'::blob || unhex(sha256(open_salt || open_json)) || unhex(sha256(restricted_salt || restricted_json))))"
+        f" as leaf from ({rows_query(con, policy, mart, key)}) union all"
+        rf" select unhex(sha256('\x00'::blob || encode({quoted(f'{key}|{mart}|')} || range || '|none'))) from range({count}, {size})"
+        " order by leaf"
     )
-    leaves = []
-    for batch in con.execute(hashed).to_arrow_reader(100_000):
-        leaves += [row_leaf(o, r) for o, r in zip(batch.column(0).to_pylist(), batch.column(1).to_pylist(), strict=True)]
-    size = 1 << max(len(leaves) - 1, 0).bit_length()
-    leaves += [leaf_hash(f"{key}|{mart}|{number}|none".encode()) for number in range(len(leaves), size)]
-    return Tree(sorted(leaves))
+    return RowTree(b"".join(b"".join(batch.column(0).to_pylist()) for batch in leaves.to_arrow_reader(_BATCH)))
 
 
 def tree_roots(ministry: Path, policy: Policy, key: str) -> dict[str, dict[str, Any]]:
@@ -85,4 +141,4 @@ def tree_roots(ministry: Path, policy: Policy, key: str) -> dict[str, dict[str, 
     with duckdb.connect(str(ministry), read_only=True) as con:
         names = con.execute("select table_name from duckdb_tables() where schema_name = 'marts' order by 1").fetchall()
         trees = {name: mart_tree(con, policy, name, key) for (name,) in names if not name.startswith("release__")}
-    return {name: {"size": len(tree.levels[0]), "root": tree.root.hex()} for name, tree in trees.items()}
+    return {name: {"size": tree.size, "root": tree.root.hex()} for name, tree in trees.items()}

@@ -45,15 +45,15 @@ def _prove_mart(
 ) -> dict[str, Any]:
     """Proofs for rows of an audience: the same rows in the ministry's file, with the way to the root of its tree."""
     tree = mart_tree(ministry, policy, mart, key)
-    places = {leaf: index for index, leaf in enumerate(tree.levels[0])}
     shown = dict(rows)
     proved = []
-    query = f"select open_salt, open_json, restricted_salt, restricted_json from ({rows_query(ministry, policy, mart, key)})"
-    for open_salt, open_json, restricted_salt, restricted_json in ministry.execute(query).fetchall():
-        if open_json not in shown:
-            continue
+    query = (
+        f"select open_salt, open_json, restricted_salt, restricted_json from ({rows_query(ministry, policy, mart, key)})"
+        " where open_json in (select unnest(?::varchar[]))"
+    )
+    for open_salt, open_json, restricted_salt, restricted_json in ministry.execute(query, [list(shown)]).fetchall():
         restricted = part_hash(restricted_salt, restricted_json)
-        index = places[row_leaf(part_hash(open_salt, open_json), restricted)]
+        index = tree.find(row_leaf(part_hash(open_salt, open_json), restricted))
         is_shown = shown[open_json] == restricted_json
         proved.append(
             {

@@ -9,28 +9,34 @@ disclosures as (
     select * from {{ ref('int_footprint__disclosures_entered') }}
 ),
 
+-- The key names the supplier only where it counts: a condition beside the keys of an outer join makes engines try every pair.
+priced as (
+    select
+        activities.*,
+        case when activities.pricing_basis = 'supplier' then activities.supplier_disclosure_id end as counted_supplier_id
+    from activities
+    where activities.pricing_basis <> 'unpriced'
+),
+
 final as (
     select
         disclosures.network_number,
-        activities.line_no,
-        activities.stage,
-        activities.activity_code,
-        activities.geography_code,
-        activities.factor_id,
-        activities.factor_edition,
-        case when activities.pricing_basis = 'supplier' then activities.supplier_disclosure_id end as supplier_disclosure_id,
+        priced.line_no,
+        priced.stage,
+        priced.activity_code,
+        priced.geography_code,
+        priced.factor_id,
+        priced.factor_edition,
+        priced.counted_supplier_id as supplier_disclosure_id,
         suppliers.network_number as supplier_number,
-        activities.supplier_quantity,
-        coalesce(activities.line_kg_co2e, activities.supplier_quantity * suppliers.entering_kg_co2e) as line_kg_co2e,
+        priced.supplier_quantity,
+        coalesce(priced.line_kg_co2e, priced.supplier_quantity * suppliers.entering_kg_co2e) as line_kg_co2e,
         coalesce(suppliers.is_recalculated, false) as is_recalculated
-    from activities
+    from priced
     inner join disclosures
-        on activities.disclosure_id = disclosures.disclosure_id
+        on priced.disclosure_id = disclosures.disclosure_id
     left join disclosures as suppliers
-        on
-            activities.supplier_disclosure_id = suppliers.disclosure_id
-            and activities.pricing_basis = 'supplier'
-    where activities.pricing_basis <> 'unpriced'
+        on priced.counted_supplier_id = suppliers.disclosure_id
 )
 
 select * from final
