@@ -353,7 +353,7 @@ def _tiles(chart: Node, labels: Node) -> tuple[str, Node, list[Node]]:
         "groupby": [],
         "metrics": [metric],
         "adhoc_filters": [],
-        "row_limit": 1,
+        "row_limit": _ROW_LIMIT,
         "server_pagination": False,
         "page_length": 0,
         "include_search": False,
@@ -361,7 +361,7 @@ def _tiles(chart: Node, labels: Node) -> tuple[str, Node, list[Node]]:
         "allow_render_html": True,
         "extra_form_data": {},
     }
-    return "table", params, [_query([], [metric], []) | {"row_limit": 1}]
+    return "table", params, [_query([], [metric], [])]
 
 
 def _network(chart: Node, labels: Node) -> tuple[str, Node, list[Node]]:

@@ -78,8 +78,8 @@ def write_style() -> str:
         [
             f".tiles {{ display: grid; grid-template-columns: repeat({_COLUMNS}, 1fr); gap: 3px; }}",
             ".tile { text-align: center; padding: 5px 2px; font-size: 12px; line-height: 1.35; border-radius: 3px; }",
-            # The cell of the table is the map: no heading, no frame.
-            "table:has(.tiles) thead { display: none; }",
+            # The one cell of the table is the map. Its heading is unseen but keeps its height, by which Superset lays out the rest.
+            ".dashboard-component-chart-holder:has(.tiles) thead { visibility: hidden; }",
             *places,
             *colours,
         ]
