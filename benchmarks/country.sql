@@ -1,4 +1,5 @@
 -- A country of any size from a few numbers: every source but meters, written set by set, the same rows for the same numbers.
+-- A number drawn for a join is a column first: computed beside the join, with a count in it, it would make the engine try every pair.
 -- Parameters stand in the table `size`: enterprises, disclosures, lines (per disclosure), trades, products, supplier_share, is_looped, last_year.
 -- Nothing here is anybody's data; values follow the row rules of the contracts, so that all of them land.
 
@@ -25,16 +26,19 @@ where province_code not in ('000000', '990000', '710000', '810000', '820000');
 create table enterprise as
 select n as number, company(n) as enterprise_id, '企业' || n as enterprise_name, p.province_code, product.industry_code,
     product.number as product_number
-from range((select enterprises from size)) as r (n)
-join province_list as p on p.number = hash(n, 'province') % (select count(*) from province_list)
-join product on product.number = hash(n, 'product') % (select count(*) from product);
+from (
+    select n, hash(n, 'province') % (select count(*) from province_list) as province, hash(n, 'product') % (select count(*) from product) as product
+    from range((select enterprises from size)) as r (n)
+) as drawn
+join province_list as p on p.number = drawn.province
+join product on product.number = drawn.product;
 
 create table disclosure as
 select d as number, 'PCF-' || printf('%09d', d) as disclosure_id, e.enterprise_id, e.number as enterprise_number, product.*,
     (select last_year from size) - (d // (select enterprises from size)) % 4 as year,
     product.level * (0.7 + 0.6 * draw(d, 'level')) as total
-from range((select disclosures from size)) as r (d)
-join enterprise as e on e.number = d % (select enterprises from size)
+from (select d, d % (select enterprises from size) as enterprise from range((select disclosures from size)) as r (d)) as drawn
+join enterprise as e on e.number = drawn.enterprise
 join product on product.number = e.product_number;
 
 create table product_footprint as
@@ -94,8 +98,8 @@ select 'CN-ETS' as market, 'T' || printf('%010d', t) as trade_id, 'CEA24' as ins
     (60 + (day.number % 20))::decimal(18, 2) as price_cny_per_t, (1 + hash(t, 'volume') % 500)::decimal(18, 0) as volume_t,
     ((60 + (day.number % 20)) * (1 + hash(t, 'volume') % 500))::decimal(28, 2) as turnover_cny,
     'A' || hash(t, 'buyer') % 5000 as buyer_account, 'B' || hash(t, 'seller') % 5000 as seller_account
-from range((select trades from size)) as r (t)
-join day on day.number = t % (select count(*) from day);
+from (select t, t % (select count(*) from day) as day from range((select trades from size)) as r (t)) as drawn
+join day on day.number = drawn.day;
 
 create table facility_year as
 select e.number, e.enterprise_id, y as year, 1000 + hash(e.number, y) % 100000 as output, 0.7 + 0.2 * draw(e.number * 10000 + y, 'intensity') as intensity

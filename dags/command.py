@@ -20,6 +20,8 @@ from typing import IO, Any
 from airflow.sdk import Connection
 from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowNotFoundException
 
+from ingest.inert import visible_line
+
 log = logging.getLogger("airflow.task")
 
 DONE, BROKEN, USAGE, REFUSED = 0, 1, 2, 3
@@ -42,7 +44,7 @@ def find_command() -> str:
 def run_command(*arguments: str, secrets: Mapping[str, str] | None = None) -> tuple[int, Any]:
     """Exit code (0 or 3) and JSON answer of `tanlian --json …`; every other end raises. `secrets` go into its environment, nowhere else."""
     line = [find_command(), "--json", *arguments]
-    log.info("$ tanlian %s", " ".join(line[1:]))
+    log.info("$ tanlian %s", visible_line(" ".join(line[1:])))
     with subprocess.Popen(line, env=os.environ | dict(secrets or {}), **_PIPES) as process:
         assert process.stdout is not None and process.stderr is not None
         reader = threading.Thread(target=_copy_to_log, args=(process.stderr,), daemon=True)
@@ -72,14 +74,14 @@ def fetch_files(source: str, read: Callable[[str], str | None] = read_connection
     secrets = {f"AIRFLOW_CONN_{name.upper()}": text for name in sorted(names) if (text := read(name)) is not None}
     code, pulled = run_command("fetch", "--source", source, "--due", secrets=secrets)
     files = [file["file"] for result in pulled for file in result["files"]]
-    log.info("%s: %s", source, json.dumps({result["connector"]: result["outcome"] for result in pulled}, ensure_ascii=False))
+    log.info("%s: %s", source, _show({result["connector"]: result["outcome"] for result in pulled}))
     if code == REFUSED:
         raise DataRefused("\n".join(_describe_pull(result) for result in pulled if result["faults"]))
     return files
 
 
 def _describe_pull(result: dict[str, Any]) -> str:
-    faults = [f"  {fault['code']}: {fault['message_zh']} / {fault['message_en']}" for fault in result["faults"]]
+    faults = [visible_line(f"  {fault['code']}: {fault['message_zh']} / {fault['message_en']}") for fault in result["faults"]]
     return "\n".join([f"{result['source']}: 连接器未能取全 / not all could be fetched: {result['connector']}", *faults])
 
 
@@ -104,7 +106,7 @@ def land_deliveries(source: str, files: Iterable[str]) -> tuple[list[dict[str, A
     for receipt in receipts:
         kept = ("source", "file", "delivery_id", "verdict", "counts", "fault_counts", "kept_in")
         short = {name: receipt[name] for name in kept if name in receipt}
-        log.log(logging.WARNING if receipt.get("fault_counts") else logging.INFO, "%s", json.dumps(short, ensure_ascii=False))
+        log.log(logging.WARNING if receipt.get("fault_counts") else logging.INFO, "%s", _show(short))
     refused = [describe_refusal(receipt) for receipt in receipts if receipt["verdict"] == "rejected"]
     for text in refused:
         log.error("%s", text)
@@ -124,14 +126,14 @@ def may_have_landed(groups: Iterable[list[dict[str, Any]] | None], group_count: 
 
 def describe_refusal(receipt: dict[str, Any]) -> str:
     """One paragraph that names the delivery and each rule it broke, in Chinese and English."""
-    reasons = [f"  {reason['code']}: {reason['message_zh']} / {reason['message_en']}" for reason in receipt["reasons"]]
-    return "\n".join([f"{receipt['source']}: 文件被拒 / delivery refused: {receipt['file']}", *reasons])
+    reasons = [visible_line(f"  {reason['code']}: {reason['message_zh']} / {reason['message_en']}") for reason in receipt["reasons"]]
+    return "\n".join([visible_line(f"{receipt['source']}: 文件被拒 / delivery refused: {receipt['file']}"), *reasons])
 
 
 def publish_release() -> dict[str, Any]:
     """The answer of `tanlian release`; a gate that stops it fails the task at once and is named."""
     code, answer = run_command("release")
-    log.info("%s", json.dumps(answer, ensure_ascii=False))
+    log.info("%s", _show(answer))
     if code == REFUSED:
         text = describe_gates(answer)
         log.error("%s", text)
@@ -152,12 +154,17 @@ def describe_gates(answer: dict[str, Any]) -> str:
 def _describe_failure(failure: dict[str, Any]) -> str:
     message = failure.get("message") or {"zh": "未通过", "en": "did not hold"}
     observed = f" ({failure['observed']})" if failure.get("observed") else ""
-    return f"{failure['severity']} {failure['check']}: {message['zh']} / {message['en']}{observed}"
+    return visible_line(f"{failure['severity']} {failure['check']}: {message['zh']} / {message['en']}{observed}")
+
+
+def _show(answer: Any) -> str:
+    """A command's answer on one line of the log; JSON leaves the control characters above ASCII and direction marks as they are."""
+    return visible_line(json.dumps(answer, ensure_ascii=False))
 
 
 def _copy_to_log(stream: IO[str]) -> None:
     for line in stream:
-        log.info("%s", line.rstrip())
+        log.info("%s", visible_line(line.rstrip()))
 
 
 def _read_answer(text: str, code: int) -> Any:

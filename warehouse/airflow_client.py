@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import secrets
 import time
 from collections.abc import Iterator
+from contextlib import suppress
+from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any, Self
 
 import httpx
+from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_exponential_jitter
 
 from ingest.contract import read_contracts
 from warehouse.airflow_home import AirflowError
@@ -19,6 +23,16 @@ TASK_ENDED = ("success", "failed", "skipped", "upstream_failed", "removed")
 POLL_S = 1.0
 TIMEOUT_S = 60.0
 DAGS_TIMEOUT_S = 600.0
+# Of a database that another part of Airflow holds, which SQLite answers with an error instead of waiting.
+BUSY_TIMEOUT_S = 120.0
+
+
+class AirflowBusy(AirflowError):
+    """Airflow could not use its database this time; the same question may be asked again."""
+
+
+class AirflowConflict(AirflowError):
+    """What was to be made is there already."""
 
 
 def wait_for_dags(airflow: Airflow) -> None:
@@ -57,7 +71,16 @@ class AirflowClient:
         self._http.close()
 
     def ask(self, method: str, path: str, **sent: Any) -> Any:
-        """The JSON answer; raises AirflowError when there is none."""
+        """The JSON answer, asked for again while Airflow's database is busy; raises AirflowError when there is none."""
+        again = Retrying(
+            retry=retry_if_exception_type(AirflowBusy),
+            wait=wait_exponential_jitter(initial=POLL_S, max=10 * POLL_S, jitter=POLL_S),
+            stop=stop_after_delay(BUSY_TIMEOUT_S),
+            reraise=True,
+        )
+        return again(self._ask_once, method, path, sent).json()
+
+    def _ask_once(self, method: str, path: str, sent: dict[str, Any]) -> httpx.Response:
         try:
             answer = self._http.request(method, path, **sent)
         except httpx.TransportError as fault:
@@ -66,19 +89,22 @@ class AirflowClient:
                 f"Airflow cannot be reached at {self._airflow.url}{path} ({fault}).",
             ) from fault
         if not answer.is_success:
-            raise AirflowError(
+            raise _name_fault(answer)(
                 f"Airflow 拒绝了 {method} {path}：{answer.status_code} {answer.text[:500]}",
                 f"Airflow refused {method} {path}: {answer.status_code} {answer.text[:500]}",
             )
-        return answer.json()
+        return answer
 
     def list_dags(self) -> set[str]:
         """Ids of the DAGs that Airflow has read so far."""
         return {dag["dag_id"] for dag in self.ask("GET", "/api/v2/dags?limit=100")["dags"]}
 
     def start_run(self, dag: str, conf: dict[str, Any] | None = None) -> str:
-        """Ask for a run now; gives its id."""
-        return str(self.ask("POST", f"/api/v2/dags/{dag}/dagRuns", json={"logical_date": None, "conf": conf or {}})["dag_run_id"])
+        """Ask for a run now; gives its id, which is ours, so that asking again starts no second run."""
+        run = f"manual__{datetime.now(UTC):%Y-%m-%dT%H:%M:%S.%f}_{secrets.token_hex(4)}"
+        with suppress(AirflowConflict):
+            self.ask("POST", f"/api/v2/dags/{dag}/dagRuns", json={"dag_run_id": run, "logical_date": None, "conf": conf or {}})
+        return run
 
     def list_runs(self, dag: str) -> list[dict[str, Any]]:
         """The DAG's runs, newest first: `dag_run_id`, `run_type`, `state`, `run_after`, …"""
@@ -112,3 +138,10 @@ class AirflowClient:
         log = self.ask("GET", f"{place}?map_index={task['map_index']}&full_content=true", headers={"Accept": "application/json"})
         details = [detail for line in log["content"] if isinstance(line, dict) for detail in line.get("error_detail") or []]
         return (details[-1]["exc_type"], details[-1]["exc_value"]) if details else ("", "")
+
+
+def _name_fault(answer: httpx.Response) -> type[AirflowError]:
+    if answer.status_code == httpx.codes.CONFLICT:
+        return AirflowConflict
+    is_busy = answer.status_code == httpx.codes.INTERNAL_SERVER_ERROR and "Database error" in answer.text
+    return AirflowBusy if is_busy else AirflowError

@@ -18,6 +18,8 @@ USER = "admin"
 WRITER_POOL = "duckdb_writer"
 # Airflow's default of 32 worker processes takes 5.6 GB; four are as fast on a small machine.
 PARALLELISM = 4
+# How long a part of Airflow waits for another's write; five seconds, the default, are too few where a disk is slow.
+SQLITE_TIMEOUT_S = 60
 
 
 class AirflowError(Exception):
@@ -34,7 +36,7 @@ class AirflowError(Exception):
 def describe_environment(data: Path, port: int = 8080) -> dict[str, str]:
     """The environment of every Airflow process of this data directory: the caller's, and Airflow's settings."""
     home = data.resolve() / "airflow"
-    database = os.environ.get("TANLIAN_AIRFLOW_DB") or f"sqlite:///{home / 'airflow.db'}"
+    database = os.environ.get("TANLIAN_AIRFLOW_DB") or f"sqlite:///{home / 'airflow.db'}?timeout={SQLITE_TIMEOUT_S}"
     address = f"http://127.0.0.1:{port}"
     # `airflow` and `tanlian` of this environment first, whatever the caller's PATH says.
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])

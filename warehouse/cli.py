@@ -15,6 +15,7 @@ import typer
 
 from dashboards.errors import DashboardError
 from ingest.contract import ContractError, read_contracts
+from ingest.inert import visible
 from ingest.reference import ReferenceError
 from warehouse import cli_quarantine
 from warehouse.airflow_home import AirflowError
@@ -28,7 +29,7 @@ from warehouse.cli_help import translate_help
 from warehouse.cli_reports import add_report_commands
 from warehouse.inbox import waiting_files
 from warehouse.settings import ROOT, Settings, SettingsError, UnknownSource, parse_instant, parse_rule_date, read_settings, utc_now
-from warehouse.terminal import Terminal, visible
+from warehouse.terminal import Terminal
 from warehouse.texts import say
 
 BROKEN, USAGE, REFUSED = 1, 2, 3
@@ -452,7 +453,7 @@ def _tell_error(kind: type[BaseException], error: BaseException, trace: Tracebac
     folder = settings.data / "logs"
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"error-{utc_now():%Y%m%dT%H%M%S%f}.log"
-    path.write_text("".join(traceback.format_exception(kind, error, trace)), encoding="utf-8")
+    path.write_text(visible("".join(traceback.format_exception(kind, error, trace))), encoding="utf-8")
     sys.stderr.write(
         say("error.title", _LANG, message=visible(f"{kind.__name__}: {str(error)[:600]}"))
         + "\n"

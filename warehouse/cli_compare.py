@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ingest.inert import visible
 from ingest.reference import ReferenceLists
 from warehouse.settings import Settings, SettingsError, parse_rule_date
-from warehouse.terminal import visible
 
 if TYPE_CHECKING:
     from warehouse.cli import Session

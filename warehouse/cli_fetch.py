@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ingest.contract import read_contracts
+from ingest.inert import visible
 from warehouse.settings import Settings, SettingsError, UnknownSource, read_connection
-from warehouse.terminal import Terminal, visible
+from warehouse.terminal import Terminal
 
 if TYPE_CHECKING:
     from ingest.connectors.credential import Credential

@@ -12,8 +12,8 @@ from typing import Annotated, Any
 import typer
 
 from ingest.contract import Contract, Message, read_contracts
+from ingest.inert import visible
 from warehouse.settings import Settings, SettingsError, UnknownSource, china_day, read_settings, utc_now
-from warehouse.terminal import visible
 from warehouse.texts import say
 
 _DEFAULT_LIFE_DAYS = 365

@@ -24,6 +24,7 @@ from expectations.gate import Candidate, Gatekeeper, GateResult
 from ingest.contract import Contract, Message, in_reference_order, read_contracts
 from ingest.delivery import describe_name, is_stable, receive_bytes, sync_folder
 from ingest.faults import FileRefused
+from ingest.inert import visible_line
 from ingest.landing import Delivery, Prepared, clear, prepare, settle_waiting, too_many_bad_rows
 from ingest.reference import ReferenceLists
 from ingest.waivers import Waiver
@@ -204,7 +205,7 @@ class Intake:
         try:
             made = make_workbook(self.settings, self.ledger, self.contracts, self.reference, row, self.settings.workbook_lang, beside)
         except NoWorkbook as none:
-            log.info("%s: %s", row["file"], none)
+            log.info("%s: %s", visible_line(row["file"]), visible_line(none))
             return {}
         told = keep_workbook(self.settings, row, made)
         self.ledger.complete_receipt(row["sequence"], told)

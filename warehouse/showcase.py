@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ingest.contract import in_reference_order, read_contracts
+from ingest.inert import visible
 from warehouse.dag_run import DagRunner, DagRuns, Progress
 from warehouse.demonstration import make_world
 from warehouse.inbox import waiting_files
@@ -15,9 +16,10 @@ from warehouse.ledger import Ledger
 from warehouse.release import current_release
 from warehouse.settings import ROOT, Settings, SettingsError
 from warehouse.summary import show_release, show_sources, summarise_sources, write_current_report
-from warehouse.terminal import Terminal, visible
+from warehouse.terminal import Terminal
 
-_STAGES = ("first", "second")
+# Batch -> the folders of the world that arrive with it: what is exchanged comes when everything it refers to is there.
+STAGES = {"first": ("first",), "second": ("second", "exchange")}
 
 
 def make_demonstration(settings: Settings, enterprises: int, lines: int | None = None) -> Path:
@@ -34,7 +36,8 @@ def make_demonstration(settings: Settings, enterprises: int, lines: int | None =
 def put_stage(settings: Settings, stage: str) -> int:
     """Copy a batch of the demonstration world into the inbox; gives the number of files. A file appears whole, by a rename."""
     count = 0
-    for path in sorted((settings.data / "demonstration" / stage / "inbox").rglob("*")):
+    world = settings.data / "demonstration"
+    for path in (path for folder in STAGES[stage] for path in sorted((world / folder / "inbox").rglob("*"))):
         if path.is_file():
             target = settings.inbox / path.parent.name / path.name
             target.parent.mkdir(parents=True, exist_ok=True)
@@ -69,7 +72,7 @@ def _run_demonstration(settings: Settings, terminal: Terminal, enterprises: int,
     runs: list[DagRuns] = []
     with terminal.working(terminal.text("run.demo")):
         make_demonstration(settings, enterprises)
-    for number, stage in enumerate(_STAGES, start=1):
+    for number, stage in enumerate(STAGES, start=1):
         put_stage(settings, stage)
         runs.append(_run_batch(runner, terminal, terminal.text("run.batch", number=number)))
         if runs[-1].exit_code:

@@ -14,6 +14,7 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
+from ingest.inert import visible
 from ingest.messages import NORMALISED
 from warehouse.repair.slips import declared
 from warehouse.texts import say
@@ -22,13 +23,6 @@ SHOWN_FAULTS = 12
 _WRAPPED = {"table.figure", "table.change", "table.found", "table.key"}
 SHOWN_CHARACTERS = 160
 _COLOURS = {"accepted": "green", "partly_quarantined": "yellow", "waiting": "yellow", "duplicate": "cyan", "rejected": "red"}
-
-
-def visible(text: str) -> str:
-    """A text for a terminal, also where a file, its name or a message gave it: control characters and direction marks are shown by number,
-    never sent; line breaks stay.
-    """
-    return "".join(character if character.isprintable() or character == "\n" else f"\\u{ord(character):04x}" for character in text)
 
 
 def _inert(text: str, style: str = "") -> Text:

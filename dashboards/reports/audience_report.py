@@ -65,10 +65,10 @@ KINDS: dict[str, Kind] = {
             "region",
             (
                 ("standards", (standards.build_targets, standards.build_standards_path, standards.build_forecasts)),
-                ("factors", (standards.build_factor_coverage, footprints.build_factor_impacts)),
+                ("factors", (RECALCULATION, standards.build_factor_coverage, footprints.build_factor_impacts)),
                 ("labels", (footprints.build_labels,)),
                 ("tiers", (TIERS,)),
-                ("disclosures", (footprints.build_disclosures, footprints.build_against_country, RECALCULATION)),
+                ("disclosures", (footprints.build_disclosures, footprints.build_against_country)),
                 *INSTRUMENTS,
                 ("repairs", (repairs.build_repairs,)),
                 CHANGES,

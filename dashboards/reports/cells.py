@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from dashboards.reports.release_file import Releases, Row
 from dashboards.reports.wording import Text, load_wording, same, say
 
@@ -88,5 +90,5 @@ def key_of(row: Row, **more: object) -> str:
     return write_key({name: row[name] for name in ("product_code", "boundary", "gwp_set")} | more)
 
 
-def write_key(values: dict[str, object]) -> str:
+def write_key(values: Mapping[str, object]) -> str:
     return ", ".join(f"{name}={value}" for name, value in values.items())

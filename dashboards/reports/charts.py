@@ -24,6 +24,7 @@ BLUE, SKY, ORANGE, VERMILION, GREEN, PALE = "#0072b2", "#7fb8dc", "#e69f00", "#d
 TIER_COLOURS = ("#004b79", "#3f8fc4", "#a9cfe8", ORANGE)
 DARK = frozenset({BLUE, VERMILION, GREEN, "#004b79", "#3f8fc4"})
 PANEL_WIDTH, HALF_WIDTH, WHOLE_WIDTH = 248, 358, 780
+LONG_NAME = 24  # letters
 MARGIN = 8  # left and right of a drawing together
 NUMBER = ",~r"
 
@@ -67,9 +68,10 @@ def set_extent(pixels: int) -> dict[str, Any]:
 
 def put_title(row: Row, language: Language) -> Any:
     """Product, unit, boundary and GWP set: the words without which a footprint says nothing."""
-    return alt.TitleParams(
-        text=name_product(row)[language], limit=PANEL_WIDTH - 8, subtitle=f"{name_unit(row)[language]} · {name_scope(row)[language]}"
-    )
+    name = name_product(row)[language]
+    # The drawing is measured in a wider font than the page's: a long name is set smaller, so that it stands whole.
+    size, limit = (13, PANEL_WIDTH - 8) if len(name) <= LONG_NAME else (10.5, 2 * PANEL_WIDTH)
+    return alt.TitleParams(text=name, fontSize=size, limit=limit, subtitle=f"{name_unit(row)[language]} · {name_scope(row)[language]}")
 
 
 def draw_trends(cells: list[list[Row]], language: Language) -> list[Spec]:
@@ -91,10 +93,12 @@ def draw_trend(rows: list[Row], language: Language) -> Spec:
     end = alt.Chart(alt.NamedData("last")).encode(x=x, y=y, text="label:N")
     band = base.mark_area(color=SKY, opacity=0.4).encode(y=alt.Y("p10_kg_co2e:Q", axis=alt.Axis(title=None)), y2="p90_kg_co2e:Q")
     label: dict[str, Any] = {"dy": -11, "dx": 10, "align": "right", "fontSize": 11.5, "fontWeight": "bold", "color": BLUE}
-    value = end.mark_text(**label, stroke=PAPER, strokeWidth=3, strokeJoin="round")  # report.css paints the stroke first
+    # The halo is a mark of its own: what makes PDFs knows no order of painting within one, and would paint it over the digits.
+    halo = end.mark_text(**label, stroke=PAPER, strokeWidth=3, strokeJoin="round")
+    value = end.mark_text(**label)
     line = base.mark_line(color=BLUE, strokeWidth=2.2).encode(y=y)
     point = base.mark_point(color=BLUE, filled=True, size=34, opacity=1).encode(y=y)
-    chart = alt.layer(band, line, point, value).properties(title=put_title(rows[0], language))
+    chart = alt.layer(band, line, point, halo, value).properties(title=put_title(rows[0], language))
     return finish(chart, data, PANEL_WIDTH - MARGIN - 54, 118)
 
 
@@ -155,7 +159,7 @@ def draw_part_panel(row: Row, language: Language) -> Spec:
     reach = max((abs(v["value"]) for v in values if v["value"] is not None), default=1.0) or 1.0
     unit = 10.0 ** math.floor(math.log10(reach))
     tick = math.floor(reach / unit) * unit
-    scale = alt.Scale(domain=[-1.9 * reach, 1.9 * reach], nice=False)
+    scale = alt.Scale(domain=[-2.4 * reach, 2.4 * reach], nice=False)
     x = alt.X("value:Q", scale=scale, axis=alt.Axis(title=None, values=[-tick, 0, tick], format=NUMBER))
     y = alt.Y("part:N", sort=[v["part"] for v in values], axis=alt.Axis(title=None, ticks=False, domain=False, **set_extent(68)))
     data: Data = {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -13,9 +14,11 @@ import altair as alt
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from dashboards.reports.cells import write_key
 from dashboards.reports.charts import BLUE, INK, PAPER, VERMILION, WHOLE_WIDTH, Spec, finish
 from dashboards.reports.exhibit import Exhibit, make_exhibit, make_table, put_number, put_share, put_text
-from dashboards.reports.numbers import write_number
+from dashboards.reports.figures import name_code
+from dashboards.reports.numbers import write_instant, write_number
 from dashboards.reports.wording import Language, Text, same, say
 
 _PICTURES = 3  # waterfalls per measure
@@ -56,6 +59,7 @@ def render_comparison(document: Document, titles: Document, lang_default: Langua
     style = files(__package__).joinpath("templates/report.css").read_text(encoding="utf-8")
     return environment.get_template("comparison.html").render(
         say=say,
+        show_instant=show_instant,
         style=Markup(style),
         lang_default=lang_default,
         title="plan_title" if document["is_plan"] else "comparison_title",
@@ -64,8 +68,18 @@ def render_comparison(document: Document, titles: Document, lang_default: Langua
     )
 
 
-def name_key(key: Row) -> str:
-    return " · ".join(str(value) for value in key.values())
+def show_instant(text: str) -> str:
+    """A clock of the comparison as every page shows one; what is no instant stands as it is."""
+    try:
+        return write_instant(datetime.fromisoformat(text))
+    except ValueError:
+        return text
+
+
+def name_key(key: Row) -> Text:
+    """A row by its names: products, provinces and boundaries in words, everything else as it stands."""
+    parts = [name_code(column, str(value)) for column, value in key.items()]
+    return Text(" · ".join(part.zh for part in parts), " · ".join(part.en for part in parts))
 
 
 def _name_causes(causes: Mapping[str, Text], name: str) -> Text:
@@ -99,7 +113,7 @@ def _picture(move: Row, measure: str, place: int, named: Mapping[str, Mapping[st
         f"waterfall-{measure}-{place}",
         title,
         note,
-        f"{measure} {name_key(move['key'])}",
+        f"{measure} ({write_key(move['key'])})",
         lambda language: [draw_waterfall(move, named["causes"], language)],
     )
 

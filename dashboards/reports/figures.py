@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from dashboards.reports.exhibit import Cell, Table, make_table
+from dashboards.reports.listed_names import read_names
 from dashboards.reports.numbers import ABSENT, write_day, write_fixed, write_instant, write_number, write_share
 from dashboards.reports.release_file import Row
 from dashboards.reports.wording import Text, load_wording, same, say
@@ -108,8 +109,8 @@ def _is_label(column: str) -> bool:
 
 
 def name_code(column: str, value: str) -> Text:
-    """A code of a closed list in words (`verdict` `lagging`), any other text as it stands."""
-    return load_wording().get(f"{column}_{value}", same(value))
+    """A code of a closed list in words (`verdict` `lagging`, `product_code` `CEMENT`), any other text as it stands."""
+    return load_wording().get(f"{column}_{value}") or read_names(column).get(value, same(value))
 
 
 Naming = Callable[[Row], Text]

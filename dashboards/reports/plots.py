@@ -28,6 +28,7 @@ from dashboards.reports.charts import (
 )  # fmt: skip
 from dashboards.reports.wording import Language, Text
 
+LEAST_EXTENT, MOST_EXTENT = 140, 360
 SERIES = (BLUE, ORANGE, GREEN, VERMILION, SKY, QUIET)
 
 
@@ -59,10 +60,22 @@ class Place:
     display: str
 
 
-def draw_bars(bars: Sequence[Bar], language: Language, extent: int = 200) -> list[Spec]:
-    """Horizontal bars from zero, each with its digits."""
+def name_unit_above(unit: Text, language: Language) -> Any:
+    """What the digits count, small above the drawing: without it a bar says nothing."""
+    return alt.TitleParams(unit[language], fontSize=11, fontWeight="normal", color=QUIET, offset=4)
+
+
+def measure_extent(labels: Sequence[str]) -> int:
+    """Room for the longest label, so that none is cut; a Chinese sign takes two letters' width."""
+    longest = max(sum(2 if ord(letter) > 0x2E7F else 1 for letter in label) for label in labels)
+    return min(MOST_EXTENT, max(LEAST_EXTENT, 7 * longest + 16))
+
+
+def draw_bars(bars: Sequence[Bar], language: Language, unit: Text) -> list[Spec]:
+    """Horizontal bars from zero, each with its digits; `unit` is what they count or measure."""
     if not bars:
         return []
+    extent = measure_extent([bar.label[language] for bar in bars])
     values: list[dict[str, Any]] = [
         {"label": bar.label[language], "value": bar.value, "display": bar.display, "colour": bar.colour, "place": place}
         for place, bar in enumerate(bars)
@@ -90,10 +103,13 @@ def draw_bars(bars: Sequence[Bar], language: Language, extent: int = 200) -> lis
         if data[side]
     ]
     zero = alt.Chart(alt.NamedData("zero")).mark_rule(color=INK, strokeWidth=1).encode(x=x)
-    return [finish(alt.layer(drawn, zero, *labels), data, WHOLE_WIDTH - MARGIN - extent, 24 * len(bars))]
+    chart = alt.layer(drawn, zero, *labels).properties(title=name_unit_above(unit, language))
+    return [finish(chart, data, WHOLE_WIDTH - MARGIN - extent, 24 * len(bars))]
 
 
-def draw_lines(lines: Sequence[Line], language: Language, *, zero: bool = True, is_time: bool = False, format: str = NUMBER) -> list[Spec]:
+def draw_lines(
+    lines: Sequence[Line], language: Language, unit: Text, *, zero: bool = True, is_time: bool = False, format: str = NUMBER
+) -> list[Spec]:
     """One line per series over the same axis, told apart by colour and a legend."""
     lines = [line for line in lines if line.points]
     if not lines:
@@ -117,7 +133,8 @@ def draw_lines(lines: Sequence[Line], language: Language, *, zero: bool = True, 
     layers = [base.mark_line(strokeWidth=2)]
     if not is_time:
         layers.append(base.mark_point(filled=True, size=34, opacity=1))
-    return [finish(alt.layer(*layers), data, WHOLE_WIDTH - MARGIN - 64 - 10, 190)]
+    chart = alt.layer(*layers).properties(title=name_unit_above(unit, language))
+    return [finish(chart, data, WHOLE_WIDTH - MARGIN - 64 - 10, 190)]
 
 
 def draw_places(places: Sequence[Place], language: Language) -> list[Spec]:

@@ -12,7 +12,7 @@ import xlsxwriter
 
 from dashboards.reports.exhibit import Cell, Exhibit
 from dashboards.reports.numbers import MINUS
-from dashboards.reports.wording import Language, say
+from dashboards.reports.wording import Language, Text, load_wording, say
 
 if TYPE_CHECKING:
     from dashboards.reports.audience_report import Content
@@ -35,6 +35,11 @@ def number_format(display: str) -> str:
     return f'{positive};"{MINUS}"{shown};{shown}'
 
 
+def name_section(code: str) -> Text:
+    """A section's name on its sheet: the short one where it has one, since a sheet's name is cut after 31 letters."""
+    return load_wording().get(f"sheet_{code}") or say(f"section_{code}")
+
+
 def write_workbook(content: Content, language: Language, out: Path) -> None:
     with xlsxwriter.Workbook(str(out), OPTIONS) as book:
         book.set_properties({"title": content.title[language], "comments": content.release_line[language]})
@@ -43,7 +48,7 @@ def write_workbook(content: Content, language: Language, out: Path) -> None:
             (
                 code,
                 exhibit,
-                writer.name_sheet(f"{say(f'section_{code}')[language]} {place}" if len(exhibits) > 1 else say(f"section_{code}")[language]),
+                writer.name_sheet(f"{name_section(code)[language]} {place}" if len(exhibits) > 1 else name_section(code)[language]),
             )
             for code, exhibits in content.sections
             for place, exhibit in enumerate(exhibits, 1)

@@ -176,10 +176,11 @@ def _check_change(limits: Limits) -> Check:
 
 
 def _check_order(limits: Limits) -> Check:
-    slack = 1 + limits.value("statistics_ordered", "relative_tolerance")  # a share of all may round to just above 1
+    # A share of all may round to just above 1, and a percentile between two equal figures to just above the next one.
+    slack = 1 + limits.value("statistics_ordered", "relative_tolerance")
+    ordered = " and ".join(f"p{low}_kg_co2e <= p{high}_kg_co2e * {slack!r}" for low, high in ((10, 25), (25, 50), (50, 75), (75, 90)))
     condition = (
-        "(p10_kg_co2e <= p25_kg_co2e and p25_kg_co2e <= p50_kg_co2e and p50_kg_co2e <= p75_kg_co2e and p75_kg_co2e <= p90_kg_co2e"
-        " and enterprise_count between 1 and disclosure_count"
+        f"({ordered} and enterprise_count between 1 and disclosure_count"
         f" and coalesce(verified_share, 0) between 0 and {slack!r} and coalesce(primary_data_share, 0) between 0 and {slack!r}"
         " and coalesce(stddev_kg_co2e, 0) >= 0) is not true"
     )
@@ -217,11 +218,12 @@ def _check_tiers() -> Check:
     )
 
 
-def _check_benchmarks() -> Check:
+def _check_benchmarks(limits: Limits) -> Check:
+    slack = 1 + limits.value("statistics_ordered", "relative_tolerance")
     condition = (
         "(benchmark.disclosure_count = cell.disclosure_count and benchmark.enterprise_count = cell.enterprise_count"
         " and case when benchmark.tier_basis = 'percentiles'"
-        " then benchmark.p20_kg_co2e <= benchmark.p50_kg_co2e and benchmark.p50_kg_co2e <= benchmark.p80_kg_co2e"
+        f" then benchmark.p20_kg_co2e <= benchmark.p50_kg_co2e * {slack!r} and benchmark.p50_kg_co2e <= benchmark.p80_kg_co2e * {slack!r}"
         " else coalesce(benchmark.p20_kg_co2e, benchmark.p50_kg_co2e, benchmark.p80_kg_co2e) is null end) is not true"
     )
     return Check(
@@ -326,7 +328,7 @@ def list_checks(limits: Limits, columns: Mapping[str, Mapping[str, str]]) -> lis
         _check_change(limits),
         _check_order(limits),
         _check_tiers(),
-        _check_benchmarks(),
+        _check_benchmarks(limits),
         *list_disclosure_checks(),
         *composition.list_composition_checks(limits),
         _check_lineage(columns),

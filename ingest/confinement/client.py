@@ -21,6 +21,7 @@ from ingest.confinement.exchange import read_result
 from ingest.confinement.limits import MOST_WAITS, Limits, limits_for
 from ingest.contract import Message
 from ingest.faults import FileRefused, unreadable
+from ingest.inert import visible_line
 from ingest.readers import RawTable
 
 log = logging.getLogger(__name__)
@@ -82,7 +83,7 @@ class _ReadingProcess:
         said = os.pread(handle, _LARGEST_MESSAGE, max(0, os.fstat(handle).st_size - _LARGEST_MESSAGE))
         os.ftruncate(handle, 0)
         os.lseek(handle, 0, os.SEEK_SET)
-        return said.decode("utf-8", "replace").strip()
+        return visible_line(said.decode("utf-8", "replace").strip())
 
     def ask(self, request: dict[str, Any], given: int, result: int) -> dict[str, Any]:
         socket.send_fds(self.socket, [json.dumps(request).encode()], [given, result])

@@ -138,3 +138,22 @@ def test_a_pull_that_was_refused_is_final_and_one_without_answer_is_tried_again(
     with pytest.raises(AirflowException) as broken:
         fetch_files("enterprise")
     assert not isinstance(broken.value, AirflowFailException)
+
+
+ESCAPES = "\x1b[2J\x9b31m\n2026-11-01 ERROR nothing of the kind\u202e\u2028.csv"
+ONE_LINE = ESCAPES.replace("\n", "")
+
+
+def test_hostile_names_and_texts_stay_text_on_one_line_of_the_log(end_with, caplog: pytest.LogCaptureFixture) -> None:
+    """Colours, cleared screens, reversed text and forged lines are shown by number."""
+    reason = {"code": "column_missing", "message_zh": ESCAPES, "message_en": ESCAPES}
+    receipt = {"source": "enterprise", "file": ESCAPES, "verdict": "rejected", "counts": {"accepted": 0}, "reasons": [reason]}
+    end_with(f"sys.stderr.write({ONE_LINE!r}); import json; print(json.dumps({[receipt]!r})); sys.exit(3)")
+    with caplog.at_level("DEBUG"):
+        _, refused = land_deliveries("enterprise", [ESCAPES])
+    said = [record.getMessage() for record in caplog.records] + [refused or ""]
+    assert sum("nothing of the kind" in text for text in said) >= 4, "arguments, standard error, answer and refusal are all logged"
+    for text in said:
+        assert all(character.isprintable() or character == "\n" for character in text), ascii(text)
+        assert not [line for line in text.split("\n") if line.startswith("2026-11-01 ERROR")], text
+    assert any("\\u001b[2J\\u009b31m\\u000a" in text for text in said)

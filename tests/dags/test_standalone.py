@@ -5,8 +5,10 @@ from __future__ import annotations
 import contextlib
 import os
 import socket
+import sqlite3
 import stat
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,6 +26,8 @@ from .conftest import STAND_IN, answer_release, put_files, read_calls, refuse_re
 
 pytestmark = pytest.mark.airflow
 RELEASE_TIMEOUT_S = 600
+# Longer than SQLite waits by itself.
+HELD_S = 8.0
 
 
 @pytest.fixture(scope="module")
@@ -118,6 +122,20 @@ def test_a_run_from_the_terminal_goes_through_the_running_airflow(room: Path, cl
     assert (runs.release, runs.exit_code) == ("refused", 3)
     assert "marts.footprint" in runs.refused[-1]
     assert [event.state for event in seen if event.task == "publish"][-1] == "failed"
+
+
+def test_a_database_that_is_held_delays_a_run_and_starts_it_once(room: Path, client: AirflowClient) -> None:
+    before = {run["dag_run_id"] for run in client.list_runs("land_enterprise")}
+    holder = sqlite3.connect(room / "data" / "airflow" / "airflow.db", check_same_thread=False)
+    holder.execute("begin immediate")
+    release = threading.Timer(HELD_S, holder.rollback)
+    release.start()
+    run = client.start_run("land_enterprise")
+    release.join()
+    holder.close()
+    started = {run["dag_run_id"] for run in client.list_runs("land_enterprise") if run["run_type"] == "manual"} - before
+    assert started == {run}
+    assert list(client.follow_run("land_enterprise", run))[-1]["state"] == "success"
 
 
 def test_it_listens_on_loopback_only_and_keeps_to_its_folder(room: Path, airflow: Airflow) -> None:

@@ -335,3 +335,12 @@ def test_half_translated_text_is_refused() -> None:
         speak({"title": {"zh": "价格"}}, "zh")
     with pytest.raises(ValueError, match="unquoted comma"):
         speak(yaml.safe_load("{zh: 变化, en: Change, in kg}"), "en")
+
+
+def test_no_chart_takes_a_text_of_the_data_for_html() -> None:
+    """Tables show cells as text, and no kind of chart is used that builds its page from rows."""
+    charts = [content for path, content in assets.build_assets(read_definitions()).items() if path.startswith("charts/")]
+    tables = [chart["params"] for chart in charts if chart["viz_type"] == "table"]
+    assert len(tables) > 10
+    assert not [params for params in tables if params.get("allow_render_html") is not False]
+    assert not {chart["viz_type"] for chart in charts} & {"handlebars", "markup", "iframe"}

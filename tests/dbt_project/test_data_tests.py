@@ -27,6 +27,7 @@ FAULTS = {
     "update marts.footprint__sectors_by_year set verified_share = 1.5 where province_code = '000000'": [
         "accepted_range_footprint__sectors_by_year_verified_share"
     ],
+    "update marts.finance__portfolios set pcaf_score = 5.00001": ["accepted_range_finance__portfolios_pcaf_score"],
     "update intermediate.int_footprint__disclosures_resolved set footprint_unit_ratio = null where reporting_year = 2024": [
         "assert_every_disclosure_converts_to_its_declared_unit"
     ],

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from dashboards.reports.comparison_page import draw_waterfall, render_comparison, write_comparison_page
+from dashboards.reports.comparison_page import draw_waterfall, name_key, render_comparison, show_instant, write_comparison_page
 from dashboards.reports.wording import Text
 from warehouse.comparison.wording import titles
 
@@ -78,3 +78,10 @@ def test_comparison_without_a_change_says_so() -> None:
     page = render_comparison(empty, titles(), "zh")
     assert "没有任何指标变化" in page
     assert "<svg" not in page
+
+
+def test_rows_are_called_by_their_names_and_clocks_told_as_everywhere() -> None:
+    key = {"product_code": "CEMENT", "boundary": "cradle_to_gate", "gwp_set": "AR6", "reporting_year": 2025, "province_code": "000000"}
+    assert name_key(key) == Text("水泥 · 摇篮到大门 · AR6 · 2025 · 全国", "Cement · cradle to gate · AR6 · 2025 · Whole country")
+    assert name_key({"product_code": "<b>NEW</b>"}) == Text("<b>NEW</b>", "<b>NEW</b>"), "a code that no list names stands as it is"
+    assert show_instant("2026-11-26T21:05:43.695613") == "2026-11-27 05:05" and show_instant("—") == "—"

@@ -32,6 +32,7 @@ CONTRACT_COLUMNS = {
     "ccer_methodology_rule": "methodology_code valid_from",
     "eia_pilot": "pilot_type province_code member name_zh name_en valid_from",
     "eia_pilot_sector": "member industry_code name_zh name_en",
+    "cbam_good": "product_code cn_heading",
     "promise_bias_rule": "minimum_outcome_count valid_from",
     "policy_target": "document indicator jurisdiction_code target_year target_value",
     "tier_cut": "tier upper_percentile valid_from",
@@ -100,6 +101,8 @@ def test_codes_point_into_their_lists() -> None:
     assert {row["industry_code"] for row in ROWS["product_catalogue"]} <= industries
     assert {row["dimension"] for row in ROWS["activity"]} <= set(units.values())
     assert {row["product_code"] for row in ROWS["product_alias"]} <= products
+    assert {row["product_code"] for row in ROWS["cbam_good"]} <= products
+    assert {row["confidence"] for row in ROWS["cbam_good"]} == {"recalled"}, "the annex itself was not read"
     assert {row["province_code"] for row in ROWS["pilot_region"]} <= provinces
     assert {row["output_unit"] for row in ROWS["ets_benchmark"]} <= set(units)
     assert {"000000", "710000", "810000", "820000", "990000"} <= provinces

@@ -11,7 +11,10 @@ import duckdb
 import pytest
 from stdnum.cn import uscc
 
+from ingest.documents.pact import KIND as PACT
+from ingest.documents.pact import version_of
 from warehouse.demonstration import World, make_world
+from warehouse.exchange.pact import missing_fields
 
 from .sound_rows import CLEAN, RULES
 
@@ -289,6 +292,26 @@ def test_second_stage_changes_what_the_first_one_said(clean: duckdb.DuckDBPyConn
     older = {key for key, revision in ids["second"] if revision == "1"} & {key for key, revision in ids["first"] if revision == "2"}
     assert len(newer) > 20 and len(older - {key for key, revision in ids["first"] if revision == "1"}) == 3
     assert truth["stages"]["second"]["emission_factor"]["accepted"] == 9
+
+
+def test_exchanged_footprints_hold_every_field_of_their_version_and_stand_under_labels(world: World, truth: dict) -> None:
+    """What may be shared: documents whose version misses nothing, all but one of each version under a label of the same enterprise."""
+    folder = world.folder / "exchange" / "inbox"
+    with next((folder / "label_certificate").iterdir()).open(encoding="utf-8", newline="") as stream:
+        labels = {row["disclosure_id"]: row["enterprise_id"] for row in csv.DictReader(stream)}
+    seen = set()
+    for path in sorted((folder / "product_footprint").iterdir()):
+        content = json.loads(path.read_text(encoding="utf-8"))
+        documents = content["data"] if isinstance(content, dict) else content
+        assert {PACT.recognises(document) for document in documents} == {True}
+        assert [missing_fields(document, version_of(document)) for document in documents] == [[]] * len(documents)
+        assert sum(document["id"] not in labels for document in documents) == 1
+        codes = {document["id"]: document["companyIds"][0].rpartition(":")[2] for document in documents}
+        assert all(uscc.is_valid(code) for code in codes.values())
+        assert all(labels[identifier] == code for identifier, code in codes.items() if identifier in labels)
+        seen |= set(codes)
+    assert set(labels) < seen and len(seen) == 8
+    assert truth["stages"]["exchange"]["product_footprint"]["accepted"] == 8
 
 
 def test_refused_files_are_what_their_names_say(world: World, truth: dict) -> None:

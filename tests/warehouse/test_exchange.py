@@ -14,7 +14,7 @@ import duckdb
 import openpyxl
 import pytest
 
-from warehouse.exchange.cbam import list_gaps, read_requirements
+from warehouse.exchange.cbam import list_gaps, read_headings, read_requirements
 from warehouse.exchange.files import open_source, write_export
 from warehouse.exchange.pact import Asked, FilterError, parse_filter, parse_moment, validity_of
 from warehouse.exchange.tables import guard_text
@@ -187,8 +187,11 @@ def test_gap_list_says_what_is_held_and_never_invents_a_code(exchanged: Any, tmp
     requirements = read_requirements()["requirements"]
     assert len(rows) % len(requirements) == 0 and len(rows) > 100
     by_code = {item["code"]: [row for row in rows if row["requirement"] == item["code"]] for item in requirements}
-    assert {row["state"] for row in by_code["goods_code"]} == {"unknown"} and {row["value"] for row in by_code["goods_code"]} == {None}
-    assert {"held", "missing", "unknown"} == {row["state"] for row in rows}
+    headings = {row["product_code"]: (row["state"], row["value"]) for row in by_code["goods_code"]}
+    assert headings["CEMENT"] == ("recalled", "2523") and headings["STEEL-BF"] == ("recalled", "72")
+    assert {found for product, found in headings.items() if product not in read_headings()} == {("unknown", None)}
+    assert all(row["state"] in ("recalled", "unknown") for row in by_code["goods_code"]), "a heading is never certain"
+    assert {"held", "missing", "unknown", "recalled"} == {row["state"] for row in rows}
     assert {row["state"] for row in by_code["verification"]} == {"missing", "unknown"}, "whose accreditation in the EU nobody knows"
     costs = {
         row["disclosure_id"]: row["net_cost_cny_per_declared_unit"] for row in source.read("select * from marts.ets__product_costs_by_year")

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import hashlib
 
+import duckdb
+import pytest
+
+from warehouse.audience import read_policy
 from warehouse.custody.merkle import Tree, leaf_hash, root_of_path
+from warehouse.custody.row_trees import RowTree, mart_tree, part_hash, row_leaf, rows_query
 
 
 def defined_root(leaves: list[bytes]) -> bytes:
@@ -23,6 +28,30 @@ def test_root_and_every_proof_are_those_of_the_standard() -> None:
         tree = Tree(leaves)
         assert tree.root == defined_root(leaves)
         assert all(root_of_path(leaf, index, size, tree.path(index)) == tree.root for index, leaf in enumerate(leaves))
+
+
+@pytest.mark.parametrize("levels", range(5))
+def test_rows_have_the_same_tree_by_their_bytes(levels: int) -> None:
+    size = 1 << levels
+    leaves = sorted(leaf_hash(bytes([number])) for number in range(size))
+    tree, plain = RowTree(b"".join(leaves)), Tree(leaves)
+    assert (tree.size, tree.root) == (size, plain.root)
+    assert [tree.find(leaf) for leaf in leaves] == list(range(size))
+    assert all(tree.path(index) == plain.path(index) for index in range(size))
+    with pytest.raises(KeyError):
+        tree.find(leaf_hash(b"other"))
+
+
+def test_leaves_of_rows_are_made_as_a_reader_makes_them() -> None:
+    """The engine hashes a mart's rows; whoever checks one of them does so by `part_hash` and `row_leaf`."""
+    with duckdb.connect() as con:
+        con.execute("create schema marts; create table marts.m as select range as n, '名' || range as name, null as nothing from range(5)")
+        tree = mart_tree(con, read_policy(), "m", "key")
+        assert tree.size == 8
+        rows = con.execute(rows_query(con, read_policy(), "m", "key")).fetchall()
+        places = {tree.find(row_leaf(part_hash(*row[1:3]), part_hash(*row[3:5]))) for row in rows}
+        fillers = {tree.find(leaf_hash(f"key|m|{number}|none".encode())) for number in range(5, 8)}
+    assert places | fillers == set(range(8))
 
 
 def test_proof_of_another_place_size_or_length_proves_nothing() -> None:

@@ -48,10 +48,12 @@ def rows_query(con: duckdb.DuckDBPyConnection, policy: Policy, mart: str, key: s
     )
     columns = [name for (name,) in names.fetchall()]
     restricted = restricted_columns(policy, mart)
-    salt = f"sha256({quoted(key)} || {quoted('|' + mart + '|')} || rowid"
+    mine = f"sha256({quoted(f'{key}|{mart}|')} || rowid"
+    # Where no column is restricted there is nothing to hide in that part, and one salt and one hash serve all rows.
+    hidden = f"{mine} || '|restricted')" if restricted else f"sha256({quoted(f'{key}|{mart}|restricted')})"
     return (
-        f"select rowid as place, {salt} || '|open') as open_salt, {_struct([name for name in columns if name not in restricted])} as open_json,"
-        f" {salt} || '|restricted') as restricted_salt, {_struct([name for name in columns if name in restricted])} as restricted_json"
+        f"select rowid as place, {mine} || '|open') as open_salt, {_struct([name for name in columns if name not in restricted])} as open_json,"
+        f" {hidden} as restricted_salt, {_struct([name for name in columns if name in restricted])} as restricted_json"
         f' from marts."{mart}"'
     )
 

@@ -30,10 +30,11 @@ PARAGRAPHS = [
     },
     {
         "zh": "first/ 为首批数据；second/ 含企业重述、披露修订、迟到的旧版本、2024 年因子、各类问题行与一份重复文件；"
-        "refused/ 为应整份拒收的文件。truth.json 逐行列出问题。",
+        "exchange/ 为随第二批送来的 PACT 文件及其标识，供对外共享的接口有内容可答；refused/ 为应整份拒收的文件。truth.json 逐行列出问题。",
         "en": "first/ is the bulk; second/ brings restated enterprises, revised disclosures, an older revision arriving late, "
         "the 2024 factors, rows that break every rule "
-        "and a file sent again; refused/ holds files to be refused whole. truth.json lists every fault by row.",
+        "and a file sent again; exchange/ comes with it: PACT documents and the labels under which they may be shared; "
+        "refused/ holds files to be refused whole. truth.json lists every fault by row.",
     },
 ]
 SIZE = {

@@ -38,10 +38,10 @@ class Truth:
             self.rows.append(entry | {"verdict": "quarantined", "rule": f"{source}.{rule}"})
 
     def sum_sources(self) -> dict[str, dict[str, int]]:
-        """Both stages together, when every waiting line has landed."""
+        """All stages together, when every waiting line has landed."""
         totals = {}
         for source in SOURCES:
-            parts = [self.stages[stage].get(source, {}) for stage in ("first", "second")]
+            parts = [self.stages.get(stage, {}).get(source, {}) for stage in ("first", "second", "exchange")]
             merged = {
                 name: sum(part.get(name, 0) for part in parts) for name in ("received", "accepted", "duplicate", "quarantined", "waiting")
             }

@@ -8,6 +8,7 @@ import numpy as np
 
 from warehouse.demonstration.country import MINIMUM_ENTERPRISES, draw_country, split_disclosures
 from warehouse.demonstration.deliveries import write_first, write_refused, write_second
+from warehouse.demonstration.exchange import write_exchanged
 from warehouse.demonstration.files import Stage
 from warehouse.demonstration.instruments.register import draw_registers
 from warehouse.demonstration.readme import write_readme
@@ -40,7 +41,7 @@ def make_world(out: Path, enterprises: int = 400, seed: int = 20240522, lines: i
     if lines is None and enterprises < MINIMUM_ENTERPRISES:
         raise ValueError(f"a demonstration needs at least {MINIMUM_ENTERPRISES} enterprises, found {enterprises}")
     country = draw_country(enterprises, seed, lines)
-    stages = {name: Stage(out / name) for name in ("first", "second", "refused")}
+    stages = {name: Stage(out / name) for name in ("first", "second", "exchange", "refused")}
     for stage in stages.values():
         shutil.rmtree(stage.folder, ignore_errors=True)
         stage.folder.mkdir(parents=True)
@@ -52,6 +53,8 @@ def make_world(out: Path, enterprises: int = 400, seed: int = 20240522, lines: i
     registers = draw_registers(country, split)
     registers.write_first(stages["first"], truth, file_format)
     registers.write_second(stages["second"], truth)
+    labels, _ = registers.tables["label_certificate"]
+    write_exchanged(country, labels, stages["exchange"], truth, np.random.default_rng([seed, 5]))
     write_refused(country, stages["refused"], truth)
     for stage in stages.values():
         stage.write_manifest()

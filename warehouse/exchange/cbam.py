@@ -1,11 +1,12 @@
 """The gap list of an exporter: what a declarant in the EU would ask of each product, what of it is held, and what is missing, honestly.
 
-Which product is a CBAM good is not decided here: there is no cited mapping from the catalogue to CN codes. The list therefore stands for
-every cradle-to-gate disclosure of the latest two years, enterprise by enterprise.
+Which product is a CBAM good is not decided here: the headings of annex I are recalled, not read, and are shown as such (`cbam_good`). The
+list therefore stands for every cradle-to-gate disclosure of the latest two years, enterprise by enterprise.
 """
 
 from __future__ import annotations
 
+import csv
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from dashboards.reports.wording import say
 from warehouse.exchange.files import Source, need
 
 RULES = Path(__file__).with_name("cbam.yaml")
+GOODS = Path(__file__).parents[2] / "dbt_project" / "seeds" / "policy" / "trade" / "cbam_good.csv"
 PRODUCTS, COSTS, POSITIONS = "footprint__products", "ets__product_costs_by_year", "ets__positions_by_year"
 _KEY = ("enterprise_id", "product_code", "product_name_zh", "product_name_en", "reporting_year", "disclosure_id", "declared_unit")
 
@@ -27,8 +29,14 @@ def read_requirements(path: Path = RULES) -> dict[str, Any]:
     return document
 
 
+def read_headings(path: Path = GOODS) -> dict[str, str]:
+    """Product -> the chapter or heading of annex I under which it stands, as recalled."""
+    with path.open(encoding="utf-8", newline="") as stream:
+        return {row["product_code"]: row["cn_heading"] for row in csv.DictReader(stream)}
+
+
 def list_gaps(source: Source) -> list[dict[str, Any]]:
-    """One row per disclosure and requirement: `state` is held, missing or unknown, `value` what is held."""
+    """One row per disclosure and requirement: `state` is held, recalled, missing or unknown, `value` what is held."""
     need(source, PRODUCTS, COSTS, POSITIONS)
     requirements = read_requirements()["requirements"]
     columns = ", ".join(
@@ -47,9 +55,14 @@ def list_gaps(source: Source) -> list[dict[str, Any]]:
         order by p.enterprise_id, p.product_code, p.reporting_year, p.disclosure_id
         """
     )
+    headings = read_headings()
     found = []
     for row in rows:
         for item in requirements:
+            if item["code"] == "goods_code" and row["product_code"] in headings:
+                recalled = {"requirement": item["code"], "state": "recalled", "value": headings[row["product_code"]]}
+                found.append({name: row[name] for name in _KEY} | recalled)
+                continue
             held = row[f"held_{item['code']}"]
             # What a sender could still state is missing; what no source of this warehouse takes is unknown to it altogether.
             state = "held" if held else "missing" if item["held"] is not None and held is not None else "unknown"
@@ -87,7 +100,7 @@ def write_gap_list(source: Source, marts: list[str], out: Path, lang: str) -> li
             item = by_code[row["requirement"]]
             cells = [str(row[name] if row[name] is not None else "") for name in _KEY]
             value = write_figure("cost_cny" if row["requirement"] == "carbon_price" else _column(item), row["value"])
-            why = "" if row["state"] == "held" else item["why"][lang]
+            why = "" if row["state"] == "held" else item["recalled" if row["state"] == "recalled" else "why"][lang]
             for place, text in enumerate([*cells, item["title"][lang], say(f"cbam_{row['state']}")[lang], value, why]):
                 sheet.write_string(number, place, text, plain)
     return [path]

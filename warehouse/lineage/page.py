@@ -7,8 +7,8 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from ingest.inert import visible
 from warehouse.lineage.picture import BOX_HEIGHT, BOX_WIDTH, draw
-from warehouse.terminal import visible
 from warehouse.texts import say
 
 SHOWN_ROWS = 200

@@ -7,7 +7,8 @@ from typing import Any
 from rich.text import Text
 from rich.tree import Tree
 
-from warehouse.terminal import Terminal, visible
+from ingest.inert import visible
+from warehouse.terminal import Terminal
 
 SHOWN_ROWS = 8
 SHOWN_LIST_ROWS = 4

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dashboards.reports import plots
 from dashboards.reports.cells import name_product, name_scope, name_unit
 from dashboards.reports.exhibit import Exhibit, make_exhibit
-from dashboards.reports.figures import tabulate, write_figure
+from dashboards.reports.figures import name_code, tabulate, write_figure
 from dashboards.reports.numbers import write_share
 from dashboards.reports.release_file import Row
 from dashboards.reports.sections.subject import Subject, say_absent
@@ -141,7 +141,7 @@ def build_contributions(subject: Subject) -> Exhibit:
     title = say(
         "contributions_finding",
         product=name_product(first),
-        activity=first["activity_code"],
+        activity=name_code("activity_code", first["activity_code"]),
         amount=write_figure("contribution_kg_co2e", first["contribution_kg_co2e"]),
         share=write_figure("contribution_share", first["contribution_share"]),
     )
@@ -178,7 +178,7 @@ def build_costs(subject: Subject) -> Exhibit:
         product=name_product(first),
         year=first["compliance_year"],
         cost=write_figure("net_cost_cny_per_declared_unit", first["net_cost_cny_per_declared_unit"]),
-        unit=first["declared_unit"] or "",
+        unit=name_code("declared_unit", first["declared_unit"] or ""),
     )
     table = tabulate(
         rows,

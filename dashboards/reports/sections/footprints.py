@@ -110,7 +110,7 @@ def build_against_country(subject: Subject) -> Exhibit:
         title,
         say("against_country_note"),
         f"{SECTORS}, {PUBLIC} (reporting_year = {subject.year})",
-        (lambda language: plots.draw_bars(bars, language)) if bars else None,
+        (lambda language: plots.draw_bars(bars, language, say("column_country_gap_ratio"))) if bars else None,
         table=table,
         is_table_open=True,
     )

@@ -62,7 +62,7 @@ def build_positions(subject: Subject) -> Exhibit:
         title,
         say("positions_note", shown=len(rows)),
         f"{POSITIONS} (compliance_year = {year})",
-        lambda language: plots.draw_bars(bars, language),
+        lambda language: plots.draw_bars(bars, language, say("unit_enterprises")),
         table=table,
         is_table_open=True,
     )
@@ -98,7 +98,7 @@ def build_findings(subject: Subject) -> Exhibit:
         title,
         say("findings_note"),
         FINDINGS,
-        lambda language: plots.draw_bars(bars, language, 300),
+        lambda language: plots.draw_bars(bars, language, say("unit_findings")),
         table=table,
         is_table_open=True,
     )
@@ -164,8 +164,8 @@ def build_assessments(subject: Subject) -> Exhibit:
         ],
     )  # fmt: skip
     return make_exhibit(
-        "assessments", title, say("assessments_note", shown=len(rows)), ASSESSMENTS, lambda language: plots.draw_bars(bars, language),
-        table=table, is_table_open=True,
+        "assessments", title, say("assessments_note", shown=len(rows)), ASSESSMENTS,
+        lambda language: plots.draw_bars(bars, language, say("unit_projects")), table=table, is_table_open=True,
     )  # fmt: skip
 
 
@@ -178,15 +178,15 @@ def build_increments(subject: Subject) -> Exhibit:
     )
     if not rows:
         return say_absent("increments", INCREMENTS)
-    first = rows[0]
-    share = first["increment_t_co2e"] / first["ets_verified_t_co2e"] if first["ets_verified_t_co2e"] else None
+    first = next((row for row in rows if row["ets_verified_t_co2e"]), rows[0])
+    verified = first["ets_verified_t_co2e"]
     title = say(
-        "increments_finding",
+        "increments_finding" if verified else "increments_finding_alone",
         year=first["year"],
         projects=first["project_count"],
         increment=write_figure("increment_t_co2e", first["increment_t_co2e"]),
-        province=first["province_code"],
-        share=write_share(share),
+        province=name_code("province_code", first["province_code"]),
+        **({"share": write_share(first["increment_t_co2e"] / verified)} if verified else {}),
     )
     table = tabulate(rows, ["year", "province_code", "project_count", "increment_t_co2e", "ets_verified_t_co2e"])
     return make_exhibit("increments", title, say("increments_note"), INCREMENTS, table=table, is_table_open=True)

@@ -5,13 +5,13 @@ from __future__ import annotations
 from dashboards.reports import charts, plots
 from dashboards.reports.cells import name_product, name_scope, name_unit
 from dashboards.reports.exhibit import Exhibit, make_exhibit
-from dashboards.reports.figures import tabulate, write_figure
+from dashboards.reports.figures import head_column, tabulate, write_figure
 from dashboards.reports.sections.subject import Subject, say_absent
 from dashboards.reports.wording import same, say
 
 BORROWERS, PORTFOLIOS, STRESS = "finance__borrowers", "finance__portfolios", "finance__stress_tests"
 PRODUCTS, TIERS = "footprint__products", "footprint__product_tiers"
-SHOWN = 30
+SHOWN, LISTED, DRAWN = 30, 40, 12
 
 
 def build_portfolio(subject: Subject) -> Exhibit:
@@ -43,7 +43,7 @@ def build_portfolio(subject: Subject) -> Exhibit:
     )  # fmt: skip
     return make_exhibit(
         "portfolio", title, say("portfolio_note"), f"{PORTFOLIOS} (bank_id = {subject.member})",
-        lambda language: plots.draw_lines([line], language), table=table, is_table_open=True,
+        lambda language: plots.draw_lines([line], language, head_column("financed_t_co2e")), table=table, is_table_open=True,
     )  # fmt: skip
 
 
@@ -54,7 +54,7 @@ def build_borrowers(subject: Subject) -> Exhibit:
         f"""
         select * from now.{BORROWERS}
         where bank_id = $1 and as_of = (select max(as_of) from now.{BORROWERS} where bank_id = $1)
-        order by financed_t_co2e desc nulls last, borrower_id limit {SHOWN}
+        order by financed_t_co2e desc nulls last, borrower_id
         """,
         subject.member,
     )
@@ -75,11 +75,11 @@ def build_borrowers(subject: Subject) -> Exhibit:
             write_figure("financed_t_co2e", row["financed_t_co2e"]),
             charts.GREEN if row["is_eligible"] else charts.BLUE,
         )
-        for row in rows[:12]
+        for row in rows[:DRAWN]
         if row["financed_t_co2e"] is not None
     ]
     table = tabulate(
-        rows,
+        rows[:SHOWN],
         [
             "borrower_id", "outstanding_cny", "attribution", "emissions_t_co2e", "emissions_year", "pcaf_score", "financed_t_co2e", "best_tier",
             "has_valid_label", "is_ets_clear", "has_no_ccer_finding", "has_no_lagging_eia", "is_eligible",
@@ -88,9 +88,9 @@ def build_borrowers(subject: Subject) -> Exhibit:
     return make_exhibit(
         "borrowers",
         title,
-        say("borrowers_note"),
+        say("borrowers_note", shown=min(len(rows), SHOWN)),
         BORROWERS,
-        lambda language: plots.draw_bars(bars, language),
+        lambda language: plots.draw_bars(bars, language, head_column("financed_t_co2e")),
         table=table,
         is_table_open=True,
     )
@@ -121,6 +121,7 @@ def build_stress(subject: Subject) -> Exhibit:
         ratio=write_figure("cost_to_outstanding_ratio", worst["cost_to_outstanding_ratio"]),
         cost=write_figure("extra_cost_cny", worst["extra_cost_cny"]),
     )
+    most = [row for row in rows if row["price_cny_per_t"] == highest][:DRAWN]
     bars = [
         plots.Bar(
             same(row["borrower_id"]),
@@ -128,15 +129,21 @@ def build_stress(subject: Subject) -> Exhibit:
             write_figure("cost_to_outstanding_ratio", row["cost_to_outstanding_ratio"]),
             charts.VERMILION,
         )
-        for row in rows
-        if row["price_cny_per_t"] == highest
-    ][:12]
+        for row in most
+    ]
+    order = {row["borrower_id"]: place for place, row in enumerate(most)}
     table = tabulate(
-        sorted(rows, key=lambda row: (row["borrower_id"], row["price_cny_per_t"]))[:60],
+        sorted((row for row in rows if row["borrower_id"] in order), key=lambda row: (order[row["borrower_id"]], row["price_cny_per_t"])),
         ["borrower_id", "price_cny_per_t", "free_allocation_share", "extra_cost_cny", "cost_to_outstanding_ratio"],
     )
     return make_exhibit(
-        "stress", title, say("stress_note"), STRESS, lambda language: plots.draw_bars(bars, language), table=table, is_table_open=True
+        "stress",
+        title,
+        say("stress_note", shown=len(most), total=len({row["borrower_id"] for row in rows})),
+        STRESS,
+        lambda language: plots.draw_bars(bars, language, head_column("cost_to_outstanding_ratio")),
+        table=table,
+        is_table_open=True,
     )
 
 
@@ -149,7 +156,7 @@ def build_borrower_products(subject: Subject) -> Exhibit:
         select p.*, t.tier
         from now.{PRODUCTS} as p left join now.{TIERS} as t using (disclosure_id)
         where p.reporting_year = (select max(reporting_year) from now.{PRODUCTS})
-        order by p.enterprise_id, p.product_code, p.disclosure_id limit 40
+        order by p.enterprise_id, p.product_code, p.disclosure_id
         """
     )
     if not rows:
@@ -162,10 +169,17 @@ def build_borrower_products(subject: Subject) -> Exhibit:
         discrepant=sum(bool(row["is_discrepant"]) for row in rows),
     )
     table = tabulate(
-        rows,
+        rows[:LISTED],
         [
             "enterprise_id", ("product", name_product), ("scope", name_scope), ("unit", name_unit), "declared_kg_co2e", "recalculated_kg_co2e",
             "discrepancy_ratio", "is_verified", "tier",
         ],
     )  # fmt: skip
-    return make_exhibit("borrower_products", title, say("borrower_products_note"), f"{PRODUCTS}, {TIERS}", table=table, is_table_open=True)
+    return make_exhibit(
+        "borrower_products",
+        title,
+        say("borrower_products_note", shown=min(len(rows), LISTED)),
+        f"{PRODUCTS}, {TIERS}",
+        table=table,
+        is_table_open=True,
+    )

@@ -44,5 +44,11 @@ def build_repairs(subject: Subject) -> Exhibit:
         [("source", lambda row: Text(row["title_zh"], row["title_en"])), "refused_count", *(f"{state}_count" for state in STATES)],
     )
     return make_exhibit(
-        "repairs", title, say("repairs_note"), REPAIRS, lambda language: plots.draw_bars(bars, language), table=table, is_table_open=True
+        "repairs",
+        title,
+        say("repairs_note"),
+        REPAIRS,
+        lambda language: plots.draw_bars(bars, language, say("unit_rows")),
+        table=table,
+        is_table_open=True,
     )

@@ -90,10 +90,10 @@ def build_standards_path(subject: Subject) -> Exhibit:
     return _build_path(subject, "standards", "pcf_standards")
 
 
-def build_factor_coverage(subject: Subject) -> Exhibit:
-    if not subject.holds(PROGRESS):
-        return say_absent("factors", PROGRESS)
-    return _build_path(subject, "factors", "factor_coverage")
+def build_factor_coverage(subject: Subject) -> Exhibit | None:
+    """Nothing where no target counts factors: the region's own coverage stands above it, in how its disclosures recalculate."""
+    counted = subject.holds(PROGRESS) and subject.read(f"select 1 from now.{PROGRESS} where indicator = 'factor_coverage' limit 1")
+    return _build_path(subject, "factors", "factor_coverage") if counted else None
 
 
 def _build_path(subject: Subject, code: str, indicator: str) -> Exhibit:
@@ -126,7 +126,7 @@ def _build_path(subject: Subject, code: str, indicator: str) -> Exhibit:
         title,
         say(f"{code}_note"),
         f"{PROGRESS} (indicator = {indicator})",
-        lambda language: plots.draw_lines(lines, language, is_time=True),
+        lambda language: plots.draw_lines(lines, language, say(f"unit_{code}"), is_time=True),
     )
 
 
@@ -170,7 +170,7 @@ def build_priorities(subject: Subject) -> Exhibit:
         return say_absent("priorities", PRIORITIES)
     rows = subject.read(f"select * from now.{PRIORITIES} order by priority_rank, product_code limit {SHOWN}")
     if not rows:
-        return say_absent("priorities", PRIORITIES)
+        return make_exhibit("priorities", say("priorities_nothing"), say("priorities_note"), PRIORITIES)
     title = say("priorities_finding", product=name_product(rows[0]), second=name_product(rows[min(1, len(rows) - 1)]))
     table = tabulate(
         rows,

@@ -21,20 +21,7 @@ prices as (
 ),
 
 limits as (
-    select
-        tier_limits.product_code,
-        tier_limits.boundary,
-        tier_limits.gwp_set,
-        tier_limits.reporting_year,
-        {{ ordered_list('tier_limits.upper_kg_co2e', 'tier_limits.tier') }} as upper_limits,
-        {{ ordered_list('tier_limits.tier', 'tier_limits.tier') }} as tiers,
-        max(tier_limits.tier) as last_tier
-    from tier_limits
-    group by
-        tier_limits.product_code,
-        tier_limits.boundary,
-        tier_limits.gwp_set,
-        tier_limits.reporting_year
+    {{ tier_scales('tier_limits') }}
 ),
 
 covered as (
