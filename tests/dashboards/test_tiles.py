@@ -84,3 +84,14 @@ def test_nothing_drawn_is_no_map_with_figures() -> None:
         html = connection.execute(asked).fetchall()[0][0]
     assert all(tile.figure is None for tile in read_map(html).values()) and len(read_map(html)) == 34
     assert "href" not in html
+
+
+def test_a_name_of_the_data_cannot_become_html() -> None:
+    hostile = '"><img src=x onerror=alert(1)>'
+    with duckdb.connect() as connection:
+        sql = write_map("figure", "zh", CHOICES)
+        asked = f"select {sql} from (values ('130000', '{hostile}', '{hostile}', '{hostile}', 2025, 1.0)) as mart {COLUMNS}"
+        html = connection.execute(asked).fetchall()[0][0]
+    assert hostile not in html and "<img" not in html
+    assert hostile in read_map(html)["冀"].address
+    assert set(re.findall(r"</?(\w+)", html)) == {"div", "a", "span", "br"}
