@@ -54,6 +54,12 @@ def tanlian() -> Callable[..., subprocess.CompletedProcess[str]]:
     return run
 
 
+@pytest.fixture
+def tell(request: pytest.FixtureRequest) -> Callable[..., None]:
+    """Figures of a long test, shown at the end of the run."""
+    return lambda **figures: request.node.user_properties.append(("figures", figures))
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Figures that long tests measured, to be kept in docs/reliability.md."""
     for report in terminalreporter.getreports("passed"):

@@ -25,6 +25,9 @@ publication: a column of codes may hold the reader's own alone, and no other tex
   A region sees all its enterprises, so a public total of the country less its own is the rest of the country: disclosure control guards against outsiders, not
   against a reader who holds most of a cell.
 - 等级与位次只透露先后；项目很多的读者可以逼近分级界限。 Tiers and ranks tell an order; a reader with many projects can come near the limits between tiers.
+- 检索自身也受检验：每次都埋设若干编号，任何一个未被找出即不发布。 The search is tried itself: codes are planted each time, and one that is not found stops the release.
+- 五十家银行（验收世界，每行约五十五笔贷款）：55 份文件写出 19 秒、检索 8 秒、求哈希 8 秒（处理器时间），共 140 MB。
+  Fifty banks (the acceptance world, some 55 loans each): 55 files are written in 19 s, searched in 8 s and hashed in 8 s of processor time; 140 MB in all.
 - 数字与日期形式的编号只在编号列中查找，以免有人用它们阻断发布。 Codes that are numbers or dates are looked for in columns of codes only, or their owners could stop
   releases with them.
 """

@@ -24,6 +24,7 @@ from ingest.lookups import parquet_relation
 from ingest.reference import SEEDS, TYPES_FILE, ReferenceLists
 from warehouse.ledger import Ledger
 from warehouse.settings import ROOT, Settings, china_day, utc_now
+from warehouse.tether import tethered
 
 PROJECT = ROOT / "dbt_project"
 PUBLIC_TOTALS = "public_totals.parquet"
@@ -130,7 +131,7 @@ def _run_dbt(settings: Settings, folder: Path, warehouse: Path, given: dict[str,
         "--no-use-colors",
     ]  # fmt: skip
     with subprocess.Popen(
-        command,
+        tethered(command),
         cwd=folder / "project",
         env=_dbt_environment(settings, folder, warehouse),
         stdout=subprocess.PIPE,
@@ -162,7 +163,7 @@ def compile_project(settings: Settings, folder: Path, given: dict[str, str]) -> 
         "--no-use-colors",
     ]  # fmt: skip
     environment = _dbt_environment(settings, folder, folder / "warehouse.duckdb")
-    done = subprocess.run(command, cwd=folder / "project", env=environment, capture_output=True, text=True, check=False)
+    done = subprocess.run(tethered(command), cwd=folder / "project", env=environment, capture_output=True, text=True, check=False)
     if done.returncode:
         raise BuildError("\n".join(done.stdout.splitlines()[-25:]))
     return folder / "target" / "manifest.json"

@@ -41,9 +41,15 @@ def _explain_figure(session: "Session", mart: str, where: str, column: str, rele
     from warehouse.lineage.explanation import explain
     from warehouse.lineage.page import write_page
     from warehouse.lineage.tree import show_explanation
+    from warehouse.lineage.verdicts import Verdicts
 
     terminal = session.terminal
-    document = _ask(session, release, f"{mart}.{column}", lambda opened, ledger: explain(opened, ledger, mart, where, column))
+    document = _ask(
+        session,
+        release,
+        f"{mart}.{column}",
+        lambda opened, ledger: explain(opened, Verdicts(session.settings, ledger), mart, where, column),
+    )
     if html is not None:
         write_page(document, terminal.lang, html)
         terminal.remark(terminal.text("explain.page", path=html))

@@ -18,6 +18,7 @@ from ingest.contract import Message, read_contracts
 from warehouse.audience import Audience, Policy, hold_codes, quoted
 from warehouse.audience_files import opened_build
 from warehouse.build import PROJECT
+from warehouse.probes import CATALOG, READER, Probes
 
 SUITE = "audiences.isolation"
 _CODE_COLUMN = re.compile(r".*_(id|no|account)")
@@ -33,6 +34,7 @@ _FIGURE = r"[0-9.,+-]{1,11}|[0-9]{4}-[0-9]{2}(-[0-9]{2}.*)?"
 _MESSAGES = {
     "foreign_code": Message("文件中有不属于该读者的编号", "the file holds a code that is not its reader's"),
     "foreign_table": Message("文件中的表与策略不符", "the tables of the file are not those of the policy"),
+    "probe_missed": Message("为检验检索而埋设的编号未被找出", "a code planted to try the search itself was not found"),
 }
 
 
@@ -58,8 +60,8 @@ def _read_cells(con: duckdb.DuckDBPyConnection, number: int, catalog: str) -> tu
     return len(columns), sum(int(row[0]) for row in rows)
 
 
-def _table_faults(con: duckdb.DuckDBPyConnection, catalog: str, policy: Policy, audience: Audience) -> list[str]:
-    """Objects of a file that the policy does not give its audience."""
+def _strange_tables(con: duckdb.DuckDBPyConnection, catalog: str, policy: Policy, kind: str) -> list[str]:
+    """Objects of a file that the policy does not give its kind of audience."""
     objects = con.execute(
         "select schema_name || '.' || table_name from duckdb_tables() where database_name = $1"
         " union all select schema_name || '.' || view_name from duckdb_views() where database_name = $1 and not internal",
@@ -68,9 +70,9 @@ def _table_faults(con: duckdb.DuckDBPyConnection, catalog: str, policy: Policy, 
     faults = []
     for (name,) in objects:
         schema, _, table = name.partition(".")
-        choice = policy.choice(audience.kind, table)
+        choice = policy.choice(kind, table)
         if schema != "marts" or choice is None or not choice.included:
-            faults.append(f"{audience.name}: {name}")
+            faults.append(name)
     return faults
 
 
@@ -189,12 +191,25 @@ def _find_foreign(con: duckdb.DuckDBPyConnection) -> list[tuple[int, str, str, s
     return found + con.execute(f"{_STRANGE_CODES} order by all").fetchall()
 
 
+def _mark_code_columns(con: duckdb.DuckDBPyConnection) -> None:
+    code_columns = [
+        column
+        for (column,) in con.execute("select distinct col from cells").fetchall()
+        if _CODE_COLUMN.fullmatch(column) and column not in _OF_NOBODY
+    ]
+    con.execute("alter table cells add column is_code boolean")
+    con.execute("update cells set is_code = list_contains(?, col)", [code_columns])
+
+
 def judge_files(policy: Policy, audiences: list[Audience], build: Path, folder: Path) -> GateResult:
-    """Search the files of all audiences but those that take everything. Nothing searched is a failure, as in every gate."""
+    """Search the files of all audiences but those that take everything. Nothing searched is a failure, as in every gate, and so is a
+    search that does not find what is planted for it (see `Probes`).
+    """
     began = time.monotonic()
     limited = [audience for audience in audiences if not policy.kinds[audience.kind].takes_all]
     columns = rows = 0
     strange: list[str] = []
+    probes = Probes()
     with opened_build(build) as con:
         hold_codes(policy, con)
         con.execute("create temp table cells (audience integer, mart varchar, col varchar, value varchar, row_count bigint)")
@@ -203,22 +218,23 @@ def judge_files(policy: Policy, audiences: list[Audience], build: Path, folder: 
             con.execute(f"attach {quoted(str(folder / audience.file_name))} as scanned (read_only)")
             read, counted = _read_cells(con, number, "scanned")
             columns, rows = columns + read, rows + counted
-            strange += _table_faults(con, "scanned", policy, audience)
+            strange += [f"{audience.name}: {name}" for name in _strange_tables(con, "scanned", policy, audience.kind)]
             con.execute("detach scanned")
             con.execute(
                 "insert into held select distinct ?, lower(code) from held_codes where audience_kind = ? and member = ?",
                 [number, audience.kind, audience.member],
             )
-        code_columns = [
-            column
-            for (column,) in con.execute("select distinct col from cells").fetchall()
-            if _CODE_COLUMN.fullmatch(column) and column not in _OF_NOBODY
-        ]
-        con.execute("alter table cells add column is_code boolean")
-        con.execute("update cells set is_code = list_contains(?, col)", [code_columns])
+        probes.plant(con)
+        _read_cells(con, READER, CATALOG)
+        planted = {
+            name for kind in policy.kinds.values() if not kind.takes_all for name in _strange_tables(con, CATALOG, policy, kind.name)
+        }
+        _mark_code_columns(con)
         _list_vocabulary(con)
-        foreign = [f"{limited[number].name}: {mart}.{column}: {code}" for number, mart, column, code in _find_foreign(con)]
-    found = {"foreign_code": foreign, "foreign_table": strange}
+        told = _find_foreign(con)
+    missed = probes.missed({(mart, code) for number, mart, _, code in told if number == READER}, planted)
+    foreign = [f"{limited[number].name}: {mart}.{column}: {code}" for number, mart, column, code in told if number != READER]
+    found = {"foreign_code": foreign, "foreign_table": strange, "probe_missed": missed}
     failures = tuple(
         Failure(
             f"{SUITE}.{code}",

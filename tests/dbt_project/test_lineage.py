@@ -19,7 +19,11 @@ from warehouse.lineage.page import render_page
 from warehouse.lineage.plan import plan_figure
 from warehouse.lineage.steps import LineageError, read_steps
 from warehouse.lineage.trace import CARRIES, Tracer
+from warehouse.lineage.tree import show_explanation
+from warehouse.lineage.verdicts import Verdicts
 from warehouse.replay import Replay
+from warehouse.settings import Settings
+from warehouse.terminal import Terminal
 
 pytestmark = pytest.mark.xdist_group("lineage")
 # One figure of each kind of share, of every mart that has a figure made of rows.
@@ -53,14 +57,16 @@ ADDITIVE = [
 
 
 @pytest.fixture(scope="module")
-def ledger(tmp_path_factory: pytest.TempPathFactory) -> Ledger:
-    return Ledger(tmp_path_factory.mktemp("ledger") / "ledger.sqlite")
+def verdicts(tmp_path_factory: pytest.TempPathFactory) -> Verdicts:
+    """Of a ledger that knows of nothing: these rows never were deliveries."""
+    settings = Settings(data=tmp_path_factory.mktemp("data"))
+    return Verdicts(settings, Ledger(settings.ledger))
 
 
 @pytest.fixture(scope="module")
-def ask(opened: Opened, ledger: Ledger) -> Callable[..., dict[str, Any]]:
+def ask(opened: Opened, verdicts: Verdicts) -> Callable[..., dict[str, Any]]:
     def explained(mart: str, where: str, column: str) -> dict[str, Any]:
-        return explain(opened, ledger, mart, where, column)
+        return explain(opened, verdicts, mart, where, column)
 
     return explained
 
@@ -206,7 +212,7 @@ def test_document_is_json_and_names_file_row_and_delivery(ask: Callable[..., dic
     assert {entry["list"] for entry in document["lists"]} >= {"unit", "product_catalogue"}
 
 
-def test_figure_that_the_models_do_not_give_is_not_explained(opened: Opened, ledger: Ledger, cell: Cell, tmp_path: Path) -> None:
+def test_figure_that_the_models_do_not_give_is_not_explained(opened: Opened, verdicts: Verdicts, cell: Cell, tmp_path: Path) -> None:
     import dataclasses
     import shutil
 
@@ -215,7 +221,7 @@ def test_figure_that_the_models_do_not_give_is_not_explained(opened: Opened, led
         con.execute("update marts.footprint__sectors_by_year set weighted_mean_kg_co2e = weighted_mean_kg_co2e + 1")
     changed = dataclasses.replace(opened, folder=tmp_path)
     with pytest.raises(FigureNotReproduced):
-        explain(changed, ledger, "footprint__sectors_by_year", cell.country, "weighted_mean_kg_co2e")
+        explain(changed, verdicts, "footprint__sectors_by_year", cell.country, "weighted_mean_kg_co2e")
 
 
 @pytest.mark.parametrize(
@@ -305,3 +311,19 @@ def test_page_shows_hostile_texts_and_obeys_none(ask: Callable[..., dict[str, An
     assert "http" not in page.replace("http://www.w3.org/2000/svg", "").replace("http-equiv", ""), "the page needs nothing else"
     assert page.count("<svg") == 1
     assert page.count('lang="zh"') == page.count('lang="en"') > 10
+
+
+def test_refused_versions_of_a_row_stand_in_the_tree_and_on_the_page(
+    ask: Callable[..., dict[str, Any]], cell: Cell, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "400")
+    document = ask("footprint__sectors_by_year", cell.country, "weighted_mean_kg_co2e")
+    row = next(row for source in document["sources"] for row in source["rows"] if row["role"] == "carries")
+    why = {"code": "required", "column_name": "boundary", "value": "", "message_zh": "须填", "message_en": "wanted <script>\x1b[31m"}
+    event = {"event": "quarantined", "at": "2026-03-01T01:00:00", "sequence": 7, "delivery_id": "d", "file": "early.csv", "row_number": 31}
+    row["history"] = [event | {"reasons": [why], "settled_by": 9, "settled_at": "2026-04-01T01:00:00"}, *row["history"]]
+    show_explanation(Terminal("en"), document)
+    tree = capsys.readouterr().out
+    assert "refused before: delivery 7, early.csv row 31" in tree and "put right by delivery 9" in tree and "\x1b[31m" not in tree
+    page = render_page(document, "zh")
+    assert page.count("early.csv") == 2 and "须填" in page and "wanted &lt;script&gt;" in page and "\x1b" not in page

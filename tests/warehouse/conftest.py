@@ -159,6 +159,13 @@ def compiled(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return settings.builds
 
 
+def with_compiled(data: Path, compiled: Path) -> Path:
+    """A data directory whose models are compiled already."""
+    (data / "builds").mkdir(exist_ok=True)
+    shutil.copyfile(compiled / "compiled.json", data / "builds" / "compiled.json")
+    return data
+
+
 @pytest.fixture(scope="session")
 def models(compiled: Path) -> ModelGraph:
     """The compiled models, with marks in place of the clocks."""

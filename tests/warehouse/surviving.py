@@ -10,6 +10,7 @@ small build that is there already; everything else is what runs in production.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import json
 import os
@@ -130,7 +131,9 @@ def obey(order: dict[str, Any]) -> dict[str, Any]:
                 break
             time.sleep(0.002)
         else:
-            os.killpg(child, signal.SIGKILL)
+            with contextlib.suppress(ProcessLookupError):  # killed before it had a group of its own
+                os.killpg(child, signal.SIGKILL)
+            os.kill(child, signal.SIGKILL)
             _, status = os.waitpid(child, 0)
     seconds = time.monotonic() - began
     with os.fdopen(reading) as stream:

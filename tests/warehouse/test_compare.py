@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-import shutil
 import subprocess
 from collections.abc import Callable
 from fractions import Fraction
@@ -26,17 +25,10 @@ from warehouse.ledger import Ledger
 from warehouse.release import code_version, current_release, read_manifest, release
 from warehouse.settings import Settings, SettingsError, parse_instant
 
-from .conftest import SECOND, Published, Warehouse, copy_data
+from .conftest import SECOND, Published, Warehouse, copy_data, with_compiled
 
 pytestmark = [pytest.mark.xdist_group("release"), pytest.mark.slow]
 Open = Callable[[Path], Warehouse]
-
-
-def with_compiled(data: Path, compiled: Path) -> Path:
-    """A data directory whose models are compiled already."""
-    (data / "builds").mkdir(exist_ok=True)
-    shutil.copyfile(compiled / "compiled.json", data / "builds" / "compiled.json")
-    return data
 
 
 def compared(settings: Settings, first: str = "previous", second: str = "current", changes: Path | None = None) -> Comparison:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -9,7 +10,9 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from warehouse import isolation
 from warehouse.isolation import judge_files
+from warehouse.probes import Probes
 
 from .planted import ABROAD, BANK, FOREIGN, OTHER_BANK, OWN, Files, plant_files
 
@@ -134,3 +137,77 @@ def test_nothing_searched_is_a_failure(files: Files) -> None:
                     con.execute(f'delete from marts."{table}"')
     emptied = judge_files(files.policy, files.audiences, files.build, files.folder)
     assert (emptied.success, emptied.rows_examined) == (False, 0)
+
+
+def without(text: str, *parts: str) -> str:
+    """A query with parts taken out, each of which must stand in it."""
+    for part in parts:
+        assert part in text
+        text = text.replace(part, "")
+    return text
+
+
+def swap(text: str, old: str, new: str) -> str:
+    assert old in text
+    return text.replace(old, new)
+
+
+_ALL_KINDS, _STRANGE = isolation._text_columns, isolation._strange_tables
+TAKEN_AWAY: dict[str, tuple[str, object]] = {
+    "tables against the policy": ("_strange_tables", lambda *_: []),
+    "tables of other schemas": (
+        "_strange_tables",
+        lambda con, catalog, policy, kind: [name for name in _STRANGE(con, catalog, policy, kind) if name.startswith("marts.")],
+    ),
+    "the reading of the files": ("_read_cells", lambda *_: (1, 1)),
+    "columns of lists": ("_text_columns", lambda *given: [each for each in _ALL_KINDS(*given) if each[1] != "list"]),
+    "columns of JSON": ("_text_columns", lambda *given: [each for each in _ALL_KINDS(*given) if each[0] != "in_a_json_column"]),
+    "values within JSON": (
+        "_PIECES",
+        swap(isolation._PIECES, "select d.value, j.atom ->> '$' as piece", "select d.value, null::varchar as piece"),
+    ),
+    "keys of JSON": ("_PIECES", swap(isolation._PIECES, "select d.value, j.key", "select d.value, null::varchar")),
+    "texts that are no JSON": (
+        "_PIECES",
+        without(isolation._PIECES, "    union select value, value from texts where value not in (select value from documents)\n"),
+    ),
+    "another case": ("_PIECES", swap(isolation._PIECES, "lower(piece) as piece", "piece")),
+    "codes inside of texts": ("_MATCHES", swap(isolation._MATCHES, "wanted.code = grams.gram", "false")),
+    "short names": ("_MATCHES", swap(isolation._MATCHES, f"then {isolation._SHORTEST_NAME}", f"then {isolation._SHORTEST_CODE}")),
+    "names altogether": ("_MATCHES", swap(isolation._MATCHES, "from sought group by", "from sought where kind <> 'name' group by")),
+    "codes of somebody else": (
+        "_FOREIGN",
+        swap(isolation._FOREIGN, "where not exists (select 1 from held", "where false and not exists (select 1 from held"),
+    ),
+    "codes beside one's own": (
+        "_FOREIGN",
+        without(
+            isolation._FOREIGN, " and owned.starts_at <= told.starts_at and owned.starts_at + owned.width >= told.starts_at + told.width"
+        ),
+    ),
+    "codes nobody knows": ("_STRANGE_CODES", f"{isolation._STRANGE_CODES} and false"),
+    "parts of compound codes": (
+        "_STRANGE_CODES",
+        swap(isolation._STRANGE_CODES, "unnest(string_split(value, '|'))", "string_split(value, '|')[1]"),
+    ),
+    "columns of codes": ("_CODE_COLUMN", re.compile("nothing")),
+    "all of it": ("_find_foreign", lambda _: []),
+}
+
+
+@pytest.mark.parametrize("check", TAKEN_AWAY)
+def test_gate_notices_each_check_that_is_taken_away(written: Files, monkeypatch: pytest.MonkeyPatch, check: str) -> None:
+    """On files that are as they should be: only the probes can tell that the search no longer looks everywhere."""
+    name, instead = TAKEN_AWAY[check]
+    monkeypatch.setattr(isolation, name, instead)
+    result = judge_files(written.policy, written.audiences, written.build, written.folder)
+    assert not result.success
+    assert [failure.check for failure in result.failures] == ["audiences.isolation.probe_missed"]
+    assert result.failures[0].severity == "critical" and result.failures[0].observed
+
+
+def test_probes_stop_no_release_whoever_is_registered() -> None:
+    """Their codes are drawn anew each time: no two runs share one."""
+    first, second = Probes(), Probes()
+    assert not {code for *_, code in first.tables().values()} & {code for *_, code in second.tables().values()}
+    assert first.missed(set(), set())

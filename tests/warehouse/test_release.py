@@ -5,8 +5,10 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,14 +19,15 @@ import pytest
 import warehouse.comparison.notice
 import warehouse.release
 from expectations.gate import Gatekeeper, GateResult
-from warehouse.build import Build, build
-from warehouse.content import mart_hashes
+from warehouse.build import Build
+from warehouse.custody.backup import back_up, restore
 from warehouse.release import ReleaseRefused, current_release, read_manifest, release, roll_back
 from warehouse.settings import parse_instant
 
 from .conftest import FIRST, SECOND, Open, Published, Warehouse, check_whole, copy_data
 from .dying import RELEASE_STEPS, Repeater, use_build
 
+REBUILDING = Path(__file__).with_name("rebuilding.py")
 pytestmark = [pytest.mark.xdist_group("release"), pytest.mark.slow]
 
 
@@ -146,17 +149,77 @@ def test_second_run_has_nothing_new(after: Warehouse) -> None:
     assert not after.settings.builds.exists()
 
 
-def test_content_is_the_same_with_one_thread(after: Warehouse, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+# Zone, locale with its encoding, threads: what differs between machines and must not between their marts.
+MACHINES = [("Pacific/Kiritimati", "zh_CN.GB18030", 1)]
+MORE_MACHINES = [
+    ("America/St_Johns", "tr_TR.ISO-8859-9", 3),
+    ("Asia/Kathmandu", "C", 2),
+    ("UTC", "ar_SA.UTF-8", 2),
+    ("Africa/Casablanca", "POSIX", 1),
+]
+
+
+@pytest.fixture(scope="session")
+def locales(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Locales that machines of readers have and this one need not; made here, since most images come without."""
+    folder = tmp_path_factory.mktemp("locales")
+    maker = shutil.which("localedef")
+    if maker is None:
+        pytest.skip("there is no localedef to make locales with")
+    for name in {locale for _, locale, _ in [*MACHINES, *MORE_MACHINES]} - {"C", "POSIX"}:
+        language, _, encoding = name.partition(".")
+        done = subprocess.run([maker, "-i", language, "-f", encoding, str(folder / name)], capture_output=True, text=True, check=False)
+        if not (folder / name).is_dir():
+            pytest.skip(f"the sources of locales are not here: {done.stderr[-200:]}")
+    return folder
+
+
+def rebuild_elsewhere(data: Path, home: Path, locales: Path, machine: tuple[str, str, int], seed: int) -> dict[str, Any]:
+    """The marts built by a process that finds another machine around it; gives its answer."""
+    zone, locale, threads = machine
+    plain = {name: value for name, value in os.environ.items() if not name.startswith(("LC_", "LANG", "TANLIAN_", "PYTHON"))}
+    found = {
+        "TZ": zone,
+        "LC_ALL": locale,
+        "LOCPATH": str(locales),
+        "HOME": str(home),
+        "PYTHONHASHSEED": str(seed),
+        "PYTHONCOERCECLOCALE": "0",
+    }
+    done = subprocess.run(
+        [sys.executable, str(REBUILDING), str(data), SECOND, str(threads), str(seed)],
+        env=plain | found, capture_output=True, check=False, timeout=1_800,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr.decode("utf-8", "replace")[-4000:]
+    answer: dict[str, Any] = json.loads(done.stdout)
+    assert answer["machine"]["locale"].startswith("C" if locale == "POSIX" else locale)
+    return answer
+
+
+@pytest.mark.parametrize("machines", [MACHINES, pytest.param([*MACHINES, *MORE_MACHINES], marks=pytest.mark.soak)])
+def test_built_anew_from_a_backup_on_another_machine_every_mart_is_the_same(
+    machines: list[tuple[str, str, int]], after: Warehouse, locales: Path, tmp_path: Path, tell: Callable[..., None]
+) -> None:
+    """All is lost but a backup; the marts are built again from its landed bytes, under another time zone, locale, encoding, number of
+    threads and order of files.
+    """
+    expected = manifest_in_force(after)["marts"]
+    back_up(after.settings, after.ledger, tmp_path / "backup", None)
+    after.ledger.close()
+    shutil.rmtree(after.data)
     (tmp_path / "home").mkdir()
-    monkeypatch.setenv("HOME", str(tmp_path / "home"))
-    settings = dataclasses.replace(after.settings, threads=1)
-    made = build(settings, after.ledger, parse_instant(SECOND))
-    assert mart_hashes(made.warehouse) == manifest_in_force(after)["marts"]
-    assert list((tmp_path / "home").iterdir()) == []
-    # dbt joins paths of its own; once they led out of the build, and how far depended on how deep the checkout lay.
-    assert {path.name for path in settings.builds.iterdir()} == {made.build_id, "partial_parse.msgpack"}
-    kept = {"project", "target", "logs", "warehouse.duckdb", "public_totals.parquet"}
-    assert {path.name for path in made.warehouse.parent.iterdir()} == kept
+    for seed, machine in enumerate(machines):
+        settings = dataclasses.replace(after.settings, data=tmp_path / f"machine_{seed}")
+        restore(settings, tmp_path / "backup")
+        answer = rebuild_elsewhere(settings.data, tmp_path / "home", locales, machine, seed)
+        assert answer["marts"] == expected, machine
+        assert list((tmp_path / "home").iterdir()) == []
+        # dbt joins paths of its own; once they led out of the build, and how far depended on how deep the checkout lay.
+        assert {path.name for path in settings.builds.iterdir()} == {answer["build"], "partial_parse.msgpack"}
+        kept = {"project", "target", "logs", "warehouse.duckdb", "public_totals.parquet"}
+        assert {path.name for path in (settings.builds / answer["build"]).iterdir()} == kept
+        shutil.rmtree(settings.data)
+    tell(machines=len(machines), marts=len(expected), differing=0)
 
 
 def test_killed_at_any_step_readers_see_a_whole_release_and_the_next_run_ends_the_same(

@@ -5,6 +5,7 @@ every moment, and the next run ends as if nothing had happened. Short here; long
 from __future__ import annotations
 
 import json
+import logging
 import random
 import shutil
 import subprocess
@@ -28,6 +29,7 @@ from .conftest import SURVIVING, Base, Country, Open, Order, Warehouse, check_wh
 pytestmark = pytest.mark.xdist_group("survival")
 Tell = Callable[..., None]
 KILLED, BROKEN_DISK = -9, 4
+log = logging.getLogger(__name__)
 
 
 def check_ended_the_same(warehouse: Warehouse, base: Base) -> None:
@@ -41,12 +43,6 @@ def check_ended_the_same(warehouse: Warehouse, base: Base) -> None:
     assert verify_ledger(warehouse.ledger, warehouse.settings.releases).faults == []
     left = [path.name for path in warehouse.settings.releases.iterdir() if path.name.startswith(".making")]
     assert left == [] and not [path for path in warehouse.settings.inbox.rglob("*") if path.is_file()]
-
-
-@pytest.fixture
-def tell(request: pytest.FixtureRequest) -> Tell:
-    """Figures of a long test, shown at the end of the run."""
-    return lambda **figures: request.node.user_properties.append(("figures", figures))
 
 
 @pytest.mark.parametrize("kills", [3, pytest.param(300, marks=pytest.mark.soak)])
@@ -75,6 +71,7 @@ def test_killed_at_random_moments_it_ends_the_same(
         warehouse.ledger.close()
         shutil.rmtree(data)
         rounds += 1
+        log.info("%d kills in %d rounds: %d saw the old release, %d the new one", done, rounds, old, new)
     tell(kills=done, rounds=rounds, seen_old=old, seen_new=new, ended_otherwise=0)
 
 
@@ -95,6 +92,7 @@ def test_every_failing_call_leaves_a_whole_release_and_the_next_run_ends_the_sam
         check_ended_the_same(warehouse, base)
         warehouse.ledger.close()
         shutil.rmtree(data)
+        log.info("call %d of %d failed", at, base.calls)
     assert failed > 0
     tell(calls=base.calls, tried=len(range(1 + stride // 2, base.calls + 1, stride)), stopped_the_run=failed, ended_otherwise=0)
 
@@ -126,6 +124,7 @@ def test_full_disk_leaves_a_whole_release_and_with_room_it_ends_the_same(
             warehouse = open_warehouse(data)
             check_ended_the_same(warehouse, base)
             warehouse.ledger.close()
+            log.info("%d sizes, %d of them too small", step + 1, full)
         finally:
             subprocess.run(["umount", "-l", str(tmp_path / "disk")], check=True)
     assert full > 0
@@ -149,7 +148,7 @@ def test_two_schedulers_at_once_lose_and_double_nothing(
         for server in started:
             assert server.stdin
             server.stdin.flush()
-        answers = [json.loads(server.communicate(timeout=600)[0]) for server in started]
+        answers = [json.loads(server.communicate(timeout=3_600)[0]) for server in started]
         assert [answer["code"] for answer in answers] == [0, 0, 0, 0]
         warehouse = open_warehouse(data)
         check_ended_the_same(warehouse, base)
@@ -157,6 +156,7 @@ def test_two_schedulers_at_once_lose_and_double_nothing(
         assert sorted(names) == ["again.csv", "disclosures.csv", "first.csv", "lines.csv", "more.csv"]
         warehouse.ledger.close()
         shutil.rmtree(data)
+        log.info("%d times", number + 1)
     tell(times=times, lost_or_doubled=0)
 
 

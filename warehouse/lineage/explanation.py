@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -13,12 +12,12 @@ import yaml
 from sqlglot import exp
 
 from ingest.contract import read_contracts
-from warehouse.ledger import Ledger
 from warehouse.lineage.condition import read_condition
 from warehouse.lineage.opened import Opened
 from warehouse.lineage.plan import Plan, plan_figure
 from warehouse.lineage.steps import DIALECT, EXISTENCE
 from warehouse.lineage.trace import CARRIES, Tracer, literal, quote, table_of
+from warehouse.lineage.verdicts import Place, Verdicts
 from warehouse.replay import Model
 from warehouse.settings import ROOT
 
@@ -47,7 +46,7 @@ def bilingual(text: str) -> dict[str, str]:
     return {"zh": chinese.strip(), "en": (english or chinese).strip()}
 
 
-def explain(opened: Opened, ledger: Ledger, mart: str, where: str, column: str) -> dict[str, Any]:
+def explain(opened: Opened, verdicts: Verdicts, mart: str, where: str, column: str) -> dict[str, Any]:
     """The explanation of one figure.
 
     Raises:
@@ -81,7 +80,7 @@ def explain(opened: Opened, ledger: Ledger, mart: str, where: str, column: str) 
         "method": bilingual(model.description) | _section(model),
         "steps": _describe_steps(opened, plan, steps),
         "is_additive": split.is_additive,
-        "sources": _describe_sources(opened, ledger, plan, split),
+        "sources": _describe_sources(opened, verdicts, plan, split),
         "lists": _describe_lists(opened, plan, split),
     }
 
@@ -225,9 +224,8 @@ def _leaf_rows(opened: Opened, place: str, names: list[str], split: Split) -> tu
     return found.to_pylist(), int(counts[0]), int(counts[1])
 
 
-def _describe_sources(opened: Opened, ledger: Ledger, plan: Plan, split: Split) -> list[dict[str, Any]]:
+def _describe_sources(opened: Opened, verdicts: Verdicts, plan: Plan, split: Split) -> list[dict[str, Any]]:
     contracts = read_contracts()
-    histories = _Histories(ledger)
     described = []
     for place in sorted(plan.leaves):
         schema, source = place.split(".", 1)
@@ -237,6 +235,7 @@ def _describe_sources(opened: Opened, ledger: Ledger, plan: Plan, split: Split) 
         rows, count, carrying = _leaf_rows(opened, place, names, split)
         if count:
             contract = contracts[source]
+            histories = verdicts.histories(contract, rows)
             described.append(
                 {
                     "source": source,
@@ -245,13 +244,19 @@ def _describe_sources(opened: Opened, ledger: Ledger, plan: Plan, split: Split) 
                     "carrying_count": carrying,
                     "share_columns": split.columns(place),
                     "share_sums": {column: total for (table, column), total in split.sums.items() if table == place},
-                    "rows": [_describe_row(row, names, contract.key, histories) for row in rows],
+                    "rows": [_describe_row(row, names, contract.key, verdicts, histories) for row in rows],
                 }
             )
     return sorted(described, key=lambda item: (not item["share_columns"], -item["carrying_count"], item["source"]))
 
 
-def _describe_row(row: dict[str, Any], names: list[str], key: tuple[str, ...], histories: _Histories) -> dict[str, Any]:
+def _describe_row(
+    row: dict[str, Any],
+    names: list[str],
+    key: tuple[str, ...],
+    verdicts: Verdicts,
+    histories: dict[Place, list[dict[str, Any]]],
+) -> dict[str, Any]:
     used = {entry["column"]: entry for entry in row["columns"] or []}
     return {
         "file": row["_source_file"],
@@ -268,49 +273,9 @@ def _describe_row(row: dict[str, Any], names: list[str], key: tuple[str, ...], h
             for name in names
             if name in used and name not in _HIDDEN
         },
-        "delivery": histories.of(row["_sequence"]),
-        "history": histories.events(row["_sequence"], row["_source_file"], row["_row_number"]),
+        "delivery": verdicts.delivery(row["_sequence"]),
+        "history": histories[row["_sequence"], row["_row_number"]],
     }
-
-
-class _Histories:
-    """What the ledger tells of a delivery and of one row of it."""
-
-    def __init__(self, ledger: Ledger) -> None:
-        self._deliveries = {row["sequence"]: row for row in ledger.deliveries()}
-        self._waived: dict[tuple[int, int], list[dict[str, Any]]] = {}
-        for row in ledger.waived_rows():
-            self._waived.setdefault((row["sequence"], row["row_number"]), []).append(row)
-
-    def of(self, sequence: int) -> dict[str, Any]:
-        """The delivery: its receipt in short, and who sent it."""
-        row = self._deliveries.get(sequence)
-        if row is None:
-            return {"sequence": sequence}
-        receipt = json.loads(row["receipt"] or "{}")
-        fetched = receipt.get("fetched_from") or {}
-        return {
-            "sequence": sequence,
-            "delivery_id": row["delivery_id"],
-            "file": row["file"],
-            "received_at": row["received_at"],
-            "layout": row["layout"],
-            "sender": fetched.get("connector") or "inbox",
-            "verdict": row["verdict"],
-            "counts": {name: row[name] for name in ("received", "accepted", "duplicate", "quarantined", "waiting")},
-        }
-
-    def events(self, sequence: int, file: str, row_number: int) -> list[dict[str, Any]]:
-        """What became of the row, oldest first."""
-        row = self._deliveries.get(sequence)
-        if row is None:
-            return []
-        events: list[dict[str, Any]] = [{"event": "received", "at": row["received_at"]}]
-        waived = self._waived.get((sequence, row_number), [])
-        events += [{"event": "waived", "at": item["landed_at"], "rule": item["rule"], "waiver": item["waiver"]} for item in waived]
-        settles = json.loads(row["receipt"] or "{}").get("settles") or {}
-        events.append({"event": "accepted", "at": row["received_at"], "settles": settles} if not waived else {"event": "landed"})
-        return events
 
 
 def _describe_lists(opened: Opened, plan: Plan, split: Split) -> list[dict[str, Any]]:

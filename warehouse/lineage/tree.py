@@ -42,7 +42,7 @@ def show_explanation(terminal: Terminal, document: dict[str, Any]) -> None:
         for row in entry["rows"][:SHOWN_LIST_ROWS]:
             branch.add(_inert(", ".join(f"{name} = {value}" for name, value in row["cells"].items() if value is not None), "dim"))
         _add_more(terminal, branch, entry["row_count"] - SHOWN_LIST_ROWS)
-    terminal.out.print(tree, soft_wrap=True)
+    terminal.out.print(tree)
 
 
 def _add_source(terminal: Terminal, tree: Tree, source: dict[str, Any]) -> None:
@@ -65,6 +65,10 @@ def _add_source(terminal: Terminal, tree: Tree, source: dict[str, Any]) -> None:
         if "received_at" in delivery and row["role"] == "carries":
             words = text("explain.delivery", **(delivery | {"verdict": text(f"verdict.{delivery['verdict']}")}))
             leaf.add(_inert(words, "dim"))
+        for event in row["history"]:
+            if "reasons" in event:
+                why = "; ".join(reason[f"message_{terminal.lang}"] for reason in event["reasons"])
+                leaf.add(_inert(text(f"explain.{event['event']}", **(event | {"reasons": why})), "dim"))
     _add_more(terminal, branch, source["row_count"] - SHOWN_ROWS)
 
 
@@ -96,4 +100,4 @@ def show_moved(terminal: Terminal, document: dict[str, Any]) -> None:
             words = text(f"reverse.{figure['kind']}", before=figure["before"], after=figure["after"])
             branch.add(_inert(f"{figure['column']} [{place}]  {words}"))
         _add_more(terminal, branch, len(figures) - SHOWN_FIGURES)
-    terminal.out.print(tree, soft_wrap=True)
+    terminal.out.print(tree)
