@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import sys
 import uuid
 from collections.abc import Iterable
@@ -19,6 +20,8 @@ import yaml
 
 from dashboards.charts import BAND_EDGES, Node, build_chart
 from dashboards.definitions import LANGUAGES, ROOM, Definitions, join_languages, read_definitions, speak
+from dashboards.names import name_columns
+from dashboards.tiles import write_map, write_style
 
 ASSETS = ROOM / "assets"
 MINISTRY = "ministry"
@@ -48,6 +51,10 @@ class Reader:
     def holds(self, table: str) -> bool:
         return self.tables is None or table in self.tables
 
+    def is_shown(self, chart: Node) -> bool:
+        """Whether the chart can be filled, and is meant for this kind of reader where it is not meant for every one."""
+        return self.holds(chart["dataset"]) and self.kind in chart.get("audiences", [self.kind])
+
     def uuid(self, *parts: str) -> str:
         return name_uuid(*parts, reader=self.name)
 
@@ -66,7 +73,7 @@ def list_dashboards(definitions: Definitions, reader: Reader) -> list[Node]:
     for dashboard in definitions.dashboards:
         if reader.kind not in dashboard.get("audiences", [MINISTRY]):
             continue
-        charts = {name: chart for name, chart in definitions.list_charts(dashboard).items() if reader.holds(chart["dataset"])}
+        charts = {name: chart for name, chart in definitions.list_charts(dashboard).items() if reader.is_shown(chart)}
         if not set(charts) & set(dashboard["charts"]):
             continue
         filters = {name: entry for name, entry in dashboard["filters"].items() if reader.holds(entry["dataset"])}
@@ -93,20 +100,35 @@ def build_assets(definitions: Definitions, reader: Reader | None = None) -> dict
     used |= {entry["dataset"] for node in dashboards for entry in node["filters"].values()}
     folder = "tanlian" if whose.name == MINISTRY else whose.name
     files = {f"databases/{folder}.yaml": _build_database(definitions.shared["database"], whose)}
+    asked = _list_asked(dashboards)
     for table in sorted(used):
-        files[f"datasets/{folder}/{table}.yaml"] = _build_dataset(table, definitions, whose)
+        files[f"datasets/{folder}/{table}.yaml"] = _build_dataset(table, definitions, whose, asked)
     for lang in LANGUAGES:
         labels = speak(definitions.shared["labels"], lang)
         colours = speak(definitions.shared["colours"], lang)
         menu = [(node["order"], speak(node["title"], lang), whose.slug(node["slug"], lang)) for node in dashboards]
         for node in dashboards:
-            spoken = speak(node, lang) | {"colours": colours, "labels": labels, "css": definitions.shared["css"]}
-            spoken["columns"] = {table: definitions.tables[table]["columns"] for table in used}
+            spoken = speak(node, lang) | {"colours": colours, "labels": labels, "css": definitions.shared["css"] + write_style()}
+            spoken["columns"] = {table: _list_columns(definitions.tables[table]["columns"]) for table in used}
             for name, chart in spoken["charts"].items():
                 files[whose.path("charts", f"{name}_{lang}")] = _build_chart(name, chart, spoken, lang, whose)
             spoken["menu"] = _write_menu(menu, spoken, lang, whose, speak(definitions.shared["footnote"], lang))
             files[whose.path("dashboards", f"{spoken['slug']}_{lang}".replace("-", "_"))] = _build_dashboard(spoken, lang, whose)
     return files
+
+
+def _list_asked(dashboards: list[Node]) -> set[str]:
+    """Every word of the charts and filters in either language; the names of columns are among them."""
+    words: set[str] = set()
+    for node in dashboards:
+        for lang in LANGUAGES:
+            spoken = json.dumps(speak([list(node["charts"].values()), list(node["filters"].values())], lang))
+            words |= set(re.findall(r"\w+", spoken, re.ASCII))
+    return words
+
+
+def _list_columns(columns: Node) -> set[str]:
+    return {*columns, *name_columns(columns)}
 
 
 def _write_menu(menu: list[tuple[int, str, str]], spoken: Node, lang: str, reader: Reader, footnote: str) -> str:
@@ -144,10 +166,11 @@ def _build_database(database: Node, reader: Reader) -> Node:
     }
 
 
-def _build_dataset(table: str, definitions: Definitions, reader: Reader) -> Node:
+def _build_dataset(table: str, definitions: Definitions, reader: Reader, asked: set[str]) -> Node:
     labels = definitions.shared["labels"]
     columns = definitions.tables[table]["columns"]
     times = [name for name, kind in columns.items() if kind in ("DATE", "TIMESTAMP")]
+    named = {name: sql for name, sql in name_columns(columns).items() if name in asked}
     return {
         "table_name": table,
         "main_dttm_col": times[0] if times else None,
@@ -177,27 +200,34 @@ def _build_dataset(table: str, definitions: Definitions, reader: Reader) -> Node
             for name, metric in definitions.shared["order_metrics"].get(table, {}).items()
         ],
         "columns": [
-            {
-                "column_name": name,
-                "verbose_name": join_languages(labels[name]) if name in labels else None,
-                "is_dttm": name in times,
-                "is_active": True,
-                "type": kind,
-                "groupby": True,
-                "filterable": True,
-                "expression": None,
-                "description": None,
-                "python_date_format": None,
-                "extra": {},
-            }
-            for name, kind in columns.items()
+            *(_build_column(name, kind, labels.get(name), name in times) for name, kind in columns.items()),
+            *(_build_column(name, "VARCHAR", None, False, sql) for name, sql in named.items()),
         ],
         "version": "1.0.0",
         "database_uuid": reader.uuid("database"),
     }
 
 
+def _build_column(name: str, kind: str, label: Node | None, is_time: bool, sql: str | None = None) -> Node:
+    return {
+        "column_name": name,
+        "verbose_name": join_languages(label) if label else None,
+        "is_dttm": is_time,
+        "is_active": True,
+        "type": kind,
+        "groupby": True,
+        "filterable": True,
+        "expression": sql,
+        "description": None,
+        "python_date_format": None,
+        "extra": {},
+    }
+
+
 def _build_chart(name: str, chart: Node, spoken: Node, lang: str, reader: Reader) -> Node:
+    if chart["kind"] == "tiles":
+        choices = {entry: spoken["filters"][entry]["column"] for entry in spoken["filters"]}
+        chart = chart | {"sql": write_map(chart["column"], lang, choices)}
     viz_type, params, queries = build_chart(chart, spoken["labels"])
     # The importer puts the datasets' numbers in place of these.
     params |= {"viz_type": viz_type, "datasource": "0__table", "color_scheme": spoken["colours"]["scheme"]}
@@ -297,7 +327,7 @@ def _build_position(spoken: Node, lang: str, numbers: dict[str, int], reader: Re
         "GRID_ID": {"type": "GRID", "id": "GRID_ID", "children": [], "parents": ["ROOT_ID"]},
         "HEADER_ID": {"type": "HEADER", "id": "HEADER_ID", "meta": {"text": title}},
     }
-    text = {"MARKDOWN-header": ("MARKDOWN", {"code": spoken["menu"], "width": FULL_WIDTH, "height": 19})}
+    text = {"MARKDOWN-header": ("MARKDOWN", {"code": spoken["menu"], "width": FULL_WIDTH, "height": 15})}
     _add_row(position, "ROW-header", text)
     for number, row in enumerate(spoken["layout"], start=1):
         children = {

@@ -139,12 +139,14 @@ def _table(chart: Node, labels: Node) -> tuple[str, Node, list[Node]]:
     names = labels | chart.get("labels", {})
     config: Node = {}
     for column in columns:
-        config[column] = {"customColumnName": names.get(_strip_language(column)) or names[column]}
+        config[column] = {"customColumnName": _find_title(column, names)}
         if column.endswith("_year"):
             config[column] |= {"d3NumberFormat": "d", "d3SmallNumberFormat": "d"}
         elif column in chart.get("formats", {}):
             pattern = chart["formats"][column]
-            config[column] |= {"d3NumberFormat": pattern, "d3SmallNumberFormat": pattern}
+            config[column] |= (
+                {"d3TimeFormat": pattern} if pattern.startswith("%") else {"d3NumberFormat": pattern, "d3SmallNumberFormat": pattern}
+            )
         elif column.endswith(("_date", "_on")):
             config[column] |= {"d3TimeFormat": "%Y-%m-%d"}
         elif column.endswith(("_share", "_ratio")):
@@ -178,9 +180,8 @@ def _table(chart: Node, labels: Node) -> tuple[str, Node, list[Node]]:
     }
     if "warn" in chart:
         params["conditional_formatting"] = [
-            # Superset drops a rule without a target, also where the operator has no use for one.
-            {"column": column, "operator": "is true", "targetValue": True, "colorScheme": _WARNING, "useGradient": False}
-            for column in chart["warn"]
+            {"column": column, "operator": "=", "targetValue": value, "colorScheme": _WARNING, "useGradient": False}
+            for column, value in chart["warn"].items()
         ]
     return "table", params, [_query(columns, None, narrowed, order) | {"row_limit": limit}]
 
@@ -344,20 +345,23 @@ def _lines(chart: Node, labels: Node) -> tuple[str, Node, list[Node]]:
     return "echarts_timeseries_line", params, [_query([chart["x"], *groupby], metrics, narrowed, [[chart["x"], True]])]
 
 
-def _map(chart: Node, labels: Node) -> tuple[str, Node, list[Node]]:
-    """Provinces coloured by a value; their outlines are in Superset's own package, so nothing is fetched."""
-    metric, narrowed = _one(chart["column"], chart["column_label"]), _narrow(chart)
-    params = {
-        "select_country": "china",
-        "entity": chart["entity"],
-        "metric": metric,
-        "adhoc_filters": narrowed,
+def _tiles(chart: Node, labels: Node) -> tuple[str, Node, list[Node]]:
+    """The map of tiles: a table of one cell, in which what `dashboards.tiles` wrote is shown as HTML."""
+    metric = _metric(chart["column_label"], chart["sql"])
+    params: Node = {
+        "query_mode": "aggregate",
+        "groupby": [],
+        "metrics": [metric],
+        "adhoc_filters": [],
         "row_limit": _ROW_LIMIT,
-        "number_format": chart["format"],
-        "linear_color_scheme": "tanlian_blues",
+        "server_pagination": False,
+        "page_length": 0,
+        "include_search": False,
+        "show_cell_bars": False,
+        "allow_render_html": True,
         "extra_form_data": {},
     }
-    return "country_map", params, [_query([chart["entity"]], [metric], narrowed)]
+    return "table", params, [_query([], [metric], [])]
 
 
 def _network(chart: Node, labels: Node) -> tuple[str, Node, list[Node]]:
@@ -407,6 +411,13 @@ def _daily(chart: Node, labels: Node) -> tuple[str, Node, list[Node]]:
     return "echarts_timeseries_line", params, [_query([chart["x"]], metrics, only, [[chart["x"], True]])]
 
 
+def _find_title(column: str, titles: Node) -> str:
+    """A column of names has a title of its own, or that of its codes."""
+    plain = _strip_language(column)
+    codes = plain.removesuffix("_name")
+    return next(str(titles[name]) for name in (plain, codes, f"{codes}_code", column) if name in titles)
+
+
 def _strip_language(column: str) -> str:
     return column[:-3] if column.endswith(("_zh", "_en")) else column
 
@@ -421,6 +432,6 @@ _KINDS: dict[str, Callable[[Node, Node], tuple[str, Node, list[Node]]]] = {
     "daily": _daily,
     "bars": _bars,
     "lines": _lines,
-    "map": _map,
+    "tiles": _tiles,
     "network": _network,
 }

@@ -10,6 +10,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+from quiet_log import QuietLog
 from release_pin import open_release, watch_pages
 from secret_strength import find_weakness
 
@@ -28,6 +29,8 @@ BABEL_DEFAULT_LOCALE = os.environ.get("TANLIAN_LANG", "zh")
 # Answers are kept by release and role (release_pin), in this process: a file or a service would outlive who may read them.
 CACHE_CONFIG = {"CACHE_TYPE": "NullCache"}
 DATA_CACHE_CONFIG = {"CACHE_TYPE": "release_pin.ReleaseCache", "CACHE_DEFAULT_TIMEOUT": 86_400, "CACHE_THRESHOLD": 5_000}
+# Superset would write a row of its metadata for every chart that anybody looks at: readers would wait for one another's writes.
+EVENT_LOGGER = QuietLog()
 DB_CONNECTION_MUTATOR = open_release
 FLASK_APP_MUTATOR = watch_pages
 

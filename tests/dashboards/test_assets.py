@@ -13,7 +13,9 @@ import pytest
 import yaml
 
 from dashboards import assets
-from dashboards.definitions import LANGUAGES, read_definitions, read_tables, speak
+from dashboards.definitions import LANGUAGES, MARTS, read_definitions, read_tables, speak
+from dashboards.names import name_columns, read_names
+from dashboards.tiles import write_map
 
 GUARDED = re.compile(r"case when count\(\*\) = 1 then max\((\w+)\) end")
 COUNTED = re.compile(r"count\(\*\)( filter \(where (\w+) = '\w+'\))?")
@@ -21,9 +23,18 @@ CHINESE = re.compile(r"[\u4e00-\u9fff]")
 # One product, boundary and GWP set: what footprints must share to stand in one chart.
 COMPARABLE = {"product", "boundary", "gwp_set"}
 
+DEFINITIONS = read_definitions()
 FILES: dict[str, Any] = {
     path.relative_to(assets.ASSETS).as_posix(): yaml.safe_load(path.read_text(encoding="utf-8"))
     for path in sorted(assets.ASSETS.rglob("*.yaml"))
+}
+# Maps of tiles, whose figures tests/dashboards/test_tiles.py holds against their rows.
+MAPPED = "weighted_mean_kg_co2e"
+MAPS = {
+    write_map(MAPPED, lang, {name: speak(entry["column"], lang) for name, entry in board["filters"].items()})
+    for board in DEFINITIONS.dashboards
+    for lang in LANGUAGES
+    if any(chart["kind"] == "tiles" for chart in board["charts"].values())
 }
 DATASETS = {content["uuid"]: content for path, content in FILES.items() if path.startswith("datasets/")}
 CHARTS = {content["uuid"]: content for path, content in FILES.items() if path.startswith("charts/")}
@@ -72,7 +83,11 @@ def test_datasets_are_tables_of_the_marts_without_sql() -> None:
     for dataset in DATASETS.values():
         assert dataset["schema"] == "marts"
         assert dataset["sql"] is None
-        assert [column["column_name"] for column in dataset["columns"] if column["expression"]] == []
+        columns = DEFINITIONS.tables[dataset["table_name"]]["columns"]
+        worked_out = {column["column_name"]: column["expression"] for column in dataset["columns"] if column["expression"]}
+        # Only names of codes are worked out, and tiles' places: no figure is.
+        assert worked_out.items() <= name_columns(columns).items()
+        assert not set(worked_out) & set(columns)
         for metric in dataset["metrics"]:
             assert re.fullmatch(r"(max|min)\(\w+\)", metric["expression"]), "only an order of a list may be a saved metric"
 
@@ -91,7 +106,7 @@ def test_dataset_columns_exist_in_the_release_with_their_type(release_file: Path
         for dataset in DATASETS.values():
             table = dataset["table_name"]
             held = {row[0]: row[1] for row in connection.execute(f"describe marts.{table}").fetchall()}
-            for column in dataset["columns"]:
+            for column in (column for column in dataset["columns"] if not column["expression"]):
                 name, wanted = column["column_name"], WIDTHS.get(column["type"], (column["type"],))
                 found = held.get(name, "nothing").split("(")[0]
                 if found not in wanted:
@@ -118,6 +133,7 @@ def list_columns(chart: dict[str, Any]) -> set[str]:
         columns |= set(query["columns"]) | {entry["col"] for entry in query["filters"]}
     columns |= {params[name] for name in ("entity", "source", "target") if name in params}
     columns |= {match[2] for metric in list_metrics(params) if (match := COUNTED.fullmatch(metric["sqlExpression"])) and match[2]}
+    columns |= {MAPPED for metric in list_metrics(params) if metric["sqlExpression"] in MAPS}
     return columns | {match[1] for metric in list_metrics(params) if (match := GUARDED.fullmatch(metric["sqlExpression"]))}
 
 
@@ -133,7 +149,7 @@ def test_chart_uses_columns_of_its_dataset_only(chart: dict[str, Any]) -> None:
 def test_metrics_show_a_row_or_count_rows_and_never_compute(chart: dict[str, Any]) -> None:
     expressions = [metric["sqlExpression"] for metric in list_metrics(chart["params"])]
     assert expressions or chart["params"]["query_mode"] == "raw"
-    computed = [sql for sql in expressions if not GUARDED.fullmatch(sql) and not COUNTED.fullmatch(sql)]
+    computed = [sql for sql in expressions if not GUARDED.fullmatch(sql) and not COUNTED.fullmatch(sql) and sql not in MAPS]
     assert computed == []
 
 
@@ -142,7 +158,7 @@ def test_every_footprint_chart_obeys_the_filters_that_make_it_comparable(lang: s
     """Superset drops a filter without a word where a chart's table lacks its column, and would then show all products."""
     board = DASHBOARDS[lang]
     placed = {entry["meta"]["chartId"]: CHARTS[entry["meta"]["uuid"]] for entry in board["position"].values() if is_chart(entry)}
-    assert len(placed) == 13
+    assert len(placed) == 14
     for number, chart in placed.items():
         dataset = DATASETS[chart["dataset_uuid"]]
         known = {column["column_name"] for column in dataset["columns"]}
@@ -248,7 +264,7 @@ def test_every_dashboard_shows_the_release_and_links_to_the_others() -> None:
 
 def test_readers_get_the_charts_that_their_tables_fill_and_identifiers_of_their_own() -> None:
     tables = frozenset({"ets__prices_by_day", "release__summary", "release__sources"})
-    bundle = assets.build_assets(read_definitions(), assets.Reader("public", "public", {"zh": "公众", "en": "Public"}, tables))
+    bundle = assets.build_assets(DEFINITIONS, assets.Reader("public", "public", {"zh": "公众", "en": "Public"}, tables))
     assert {path.split("/")[-1] for path in bundle if path.startswith("datasets/")} == {f"{table}.yaml" for table in tables}
     assert {content["slug"] for path, content in bundle.items() if path.startswith("dashboards/")} == {
         f"public-{slug}-{lang}" for slug in ("carbon-market", "data-quality") for lang in LANGUAGES
@@ -263,11 +279,55 @@ def test_readers_get_the_charts_that_their_tables_fill_and_identifiers_of_their_
 
 
 def test_filters_reach_a_column_of_their_table() -> None:
-    tables = read_tables() | read_definitions().shared["tables"]
-    for board in read_definitions().dashboards:
+    tables = read_tables() | DEFINITIONS.shared["tables"]
+    for board in DEFINITIONS.dashboards:
         for lang in LANGUAGES:
             for entry in speak(board["filters"], lang).values():
-                assert entry["column"] in tables[entry["dataset"]]["columns"], (board["slug"], entry)
+                columns = tables[entry["dataset"]]["columns"]
+                assert entry["column"] in {*columns, *name_columns(columns)}, (board["slug"], entry)
+
+
+def list_shown(chart: dict[str, Any]) -> set[str]:
+    """The columns whose values a reader reads."""
+    return {chart[key] for key in ("x", "series") if key in chart} | (set(chart["columns"]) if chart["kind"] == "table" else set())
+
+
+def test_pages_show_names_where_there_are_any_and_not_codes() -> None:
+    for lang in LANGUAGES:
+        for board in DEFINITIONS.dashboards:
+            for name, chart in speak(DEFINITIONS.list_charts(board), lang).items():
+                columns = DEFINITIONS.tables[chart["dataset"]]["columns"]
+                named = {column for column, kind in columns.items() if kind == "BOOLEAN" or column in read_names()}
+                assert list_shown(chart) & named == set(), f"{board['slug']}: {name} shows codes or true and false"
+            for name, entry in speak(board["filters"], lang).items():
+                assert entry["column"] not in read_names(), f"{board['slug']}: filter {name} offers codes"
+
+
+def test_every_code_that_a_mart_may_hold_has_a_name() -> None:
+    nameless = []
+    for path in sorted(MARTS.glob("*/_*.yml")):
+        for model in yaml.safe_load(path.read_text(encoding="utf-8")).get("models") or []:
+            for column in model["columns"]:
+                for test in column.get("data_tests", []):
+                    listed = test.get("accepted_values", {}).get("arguments", {}) if isinstance(test, dict) else {}
+                    missing = {str(value) for value in listed.get("values", [])} - set(read_names().get(column["name"], {}))
+                    nameless += [f"{model['name']}.{column['name']}: {code}" for code in sorted(missing)]
+    assert nameless == []
+
+
+def test_names_are_worked_out_as_they_stand() -> None:
+    columns = {"verdict": "VARCHAR", "is_verified": "BOOLEAN", "province_code": "VARCHAR", "activity_code": "VARCHAR", "as_of": "DATE"}
+    named = name_columns(columns)
+    asked = "('lagging', true, '130000', null, date '2026-06-30'), ('it''s new', null, '999999', 'coke', null)"
+    with duckdb.connect() as connection:
+        rows = connection.execute(f"select {', '.join(named.values())} from (values {asked}) as mart ({', '.join(columns)})").fetchall()
+    found = [dict(zip(named, row, strict=True)) for row in rows]
+    assert [row["verdict_name_zh"] for row in found] == ["落后", "it's new"], "a code without a name is shown as it is"
+    assert [row["is_verified_name_en"] for row in found] == ["Yes", None]
+    assert [row["province_name_zh"] for row in found] == ["河北", "999999"]
+    assert [row["activity_name_en"] for row in found] == ["No single activity", "Coke"]
+    assert [row["as_of_name_en"] for row in found] == ["2026-06-30", None]
+    assert "product_name_zh" not in name_columns({"product_code": "VARCHAR", "product_name_zh": "VARCHAR"}), "the mart's own name stays"
 
 
 def test_half_translated_text_is_refused() -> None:
@@ -282,5 +342,8 @@ def test_no_chart_takes_a_text_of_the_data_for_html() -> None:
     charts = [content for path, content in assets.build_assets(read_definitions()).items() if path.startswith("charts/")]
     tables = [chart["params"] for chart in charts if chart["viz_type"] == "table"]
     assert len(tables) > 10
-    assert not [params for params in tables if params.get("allow_render_html") is not False]
+    # But maps of tiles, into which a text of the data comes only within an encoded address (tests/dashboards/test_tiles.py).
+    shown = [params for params in tables if params.get("allow_render_html") is not False]
+    assert [params for params in shown if [metric["sqlExpression"] for metric in params["metrics"]] not in [[sql] for sql in MAPS]] == []
+    assert all(params["query_mode"] == "aggregate" and not params["groupby"] for params in shown)
     assert not {chart["viz_type"] for chart in charts} & {"handlebars", "markup", "iframe"}

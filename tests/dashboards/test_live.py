@@ -25,6 +25,7 @@ from dashboards.errors import DashboardError
 
 from ..conftest import find_free_port
 from .conftest import SUPERSET_ENVIRONMENT, Live
+from .test_tiles import read_map
 
 pytestmark = [pytest.mark.superset, pytest.mark.slow]
 
@@ -175,6 +176,10 @@ def test_provinces_equal_the_mart_without_the_country(session: client.SupersetCl
         [*cell.values(), year, COUNTRY],
     )
     assert {row["province_name_zh"]: row["加权均值"] for row in shown} == dict(expected)
+    (drawn,) = session.chart_data(name_uuid("chart", "province_tiles", "zh"), cell | {"reporting_year": year})
+    tiles = read_map(drawn["加权均值"])
+    values = {tiles[name].province: tiles[name].figure for name in tiles if tiles[name].province}
+    assert values == {name: pytest.approx(value, rel=5e-3) for name, value in expected if name != "境外"}
 
 
 def test_tiers_benchmarks_and_prices_equal_the_mart(session: client.SupersetClient, mart: duckdb.DuckDBPyConnection) -> None:

@@ -18,6 +18,7 @@ import pytest
 from playwright.sync_api import Browser, Page, Route, sync_playwright
 
 from dashboards.definitions import LANGUAGES, read_definitions, speak
+from dashboards.names import read_names
 
 from .conftest import Live
 
@@ -111,7 +112,9 @@ def read_choice(page: Page) -> dict[str, str]:
     """What the filters stand at, by the names of the mart's columns."""
     values = [item.strip() for item in page.locator("[data-test=form-item-value]").all_inner_texts()]
     assert len(values) == 5, values
-    return dict(zip(("product_name", "boundary", "gwp_set", "reporting_year", "province_name"), values, strict=True))
+    choice = dict(zip(("product_name", "boundary", "gwp_set", "reporting_year", "province_name"), values, strict=True))
+    codes = {name: code for code, names in read_names()["boundary"].items() for name in names.values()}
+    return choice | {"boundary": codes[choice["boundary"]]}
 
 
 def ask_one(live: Live, sql: str, values: list[Any]) -> dict[str, Any]:
@@ -186,10 +189,11 @@ def assert_benchmarks(page: Page, live: Live, lang: str, cell: dict[str, Any]) -
 
 def assert_release(page: Page, live: Live, lang: str) -> None:
     summary = ask_one(live, "select * from marts.release__summary", [])
-    assert read_rows(page, "release", lang)[0][:2] == [summary["release_id"], str(summary["is_demonstration"]).lower()]
+    told = {True: {"zh": "是", "en": "Yes"}[lang], False: {"zh": "否", "en": "No"}[lang]}
+    assert read_rows(page, "release", lang)[0][:2] == [summary["release_id"], told[summary["is_demonstration"]]]
     sources = ask_all(live, f"select title_{lang} as title, is_stale, quarantined_count from marts.release__sources", [])
     shown = {row[0]: (row[4], int(row[10].replace(",", ""))) for row in read_rows(page, "sources", lang)}
-    assert shown == {row["title"]: (str(row["is_stale"]).lower(), row["quarantined_count"]) for row in sources}
+    assert shown == {row["title"]: (told[row["is_stale"]], row["quarantined_count"]) for row in sources}
 
 
 def assert_language(page: Page, lang: str) -> None:

@@ -72,7 +72,10 @@ def probe(live: Live, targets: list[Target], readers: list[Reader], every: int) 
             tallies[reader.name] = try_all(session._http, reader.name, targets, foreign, every, guest=reader.kind == "public")
     kept = os.environ.get("TANLIAN_PROBES")
     if kept:
-        told = {name: {"attempts": tally.attempts, "seconds": tally.seconds, **tally.by_channel} for name, tally in tallies.items()}
+        told = {
+            name: {"attempts": tally.attempts, "seconds": tally.seconds, "crashes": tally.crashes, **tally.by_channel}
+            for name, tally in tallies.items()
+        }
         Path(kept).write_text(json.dumps(told, indent=1), encoding="utf-8")
     return tallies
 
