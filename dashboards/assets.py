@@ -20,6 +20,7 @@ import yaml
 
 from dashboards.charts import BAND_EDGES, Node, build_chart
 from dashboards.definitions import LANGUAGES, ROOM, Definitions, join_languages, read_definitions, speak
+from dashboards.explained import name_command, write_command
 from dashboards.names import name_columns
 from dashboards.tiles import write_map, write_style
 
@@ -73,13 +74,20 @@ def list_dashboards(definitions: Definitions, reader: Reader) -> list[Node]:
     for dashboard in definitions.dashboards:
         if reader.kind not in dashboard.get("audiences", [MINISTRY]):
             continue
-        charts = {name: chart for name, chart in definitions.list_charts(dashboard).items() if reader.is_shown(chart)}
+        charts = {name: _add_command(chart, reader) for name, chart in definitions.list_charts(dashboard).items() if reader.is_shown(chart)}
         if not set(charts) & set(dashboard["charts"]):
             continue
         filters = {name: entry for name, entry in dashboard["filters"].items() if reader.holds(entry["dataset"])}
         layout = [fitted_row for row in dashboard["layout"] if (fitted_row := _fit_row(row, set(charts)))]
         fitted.append(dashboard | {"charts": charts, "filters": filters, "layout": layout})
     return fitted
+
+
+def _add_command(chart: Node, reader: Reader) -> Node:
+    """The chart with the column of commands that explain a figure of it, where it names one and the reader may ask."""
+    if "explain" not in chart or reader.name != MINISTRY:
+        return chart
+    return chart | {"columns": [*chart["columns"], name_command(chart["explain"])]}
 
 
 def _fit_row(row: Node, there: set[str]) -> Node | None:
@@ -101,8 +109,11 @@ def build_assets(definitions: Definitions, reader: Reader | None = None) -> dict
     folder = "tanlian" if whose.name == MINISTRY else whose.name
     files = {f"databases/{folder}.yaml": _build_database(definitions.shared["database"], whose)}
     asked = _list_asked(dashboards)
+    explained = {(chart["dataset"], chart["explain"]) for node in dashboards for chart in node["charts"].values() if "explain" in chart}
     for table in sorted(used):
-        files[f"datasets/{folder}/{table}.yaml"] = _build_dataset(table, definitions, whose, asked)
+        files[f"datasets/{folder}/{table}.yaml"] = _build_dataset(
+            table, definitions, whose, asked, [column for name, column in sorted(explained) if name == table]
+        )
     for lang in LANGUAGES:
         labels = speak(definitions.shared["labels"], lang)
         colours = speak(definitions.shared["colours"], lang)
@@ -166,11 +177,13 @@ def _build_database(database: Node, reader: Reader) -> Node:
     }
 
 
-def _build_dataset(table: str, definitions: Definitions, reader: Reader, asked: set[str]) -> Node:
+def _build_dataset(table: str, definitions: Definitions, reader: Reader, asked: set[str], explained: list[str]) -> Node:
     labels = definitions.shared["labels"]
     columns = definitions.tables[table]["columns"]
     times = [name for name, kind in columns.items() if kind in ("DATE", "TIMESTAMP")]
     named = {name: sql for name, sql in name_columns(columns).items() if name in asked}
+    if reader.name == MINISTRY:
+        named |= {name_command(column): write_command(table, definitions.tables[table], column) for column in explained}
     return {
         "table_name": table,
         "main_dttm_col": times[0] if times else None,

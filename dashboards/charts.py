@@ -14,6 +14,8 @@ Node = dict[str, Any]
 
 # The suffixes by which Superset pairs two series into a band around a third one; its name for a forecast's interval.
 BAND_EDGES = ("__yhat_lower", "__yhat_upper")
+# A column of commands is called by the figure that its commands explain.
+COMMAND = "explain"
 _ROW_LIMIT = 10_000
 # A light vermilion: the text on it stays dark.
 _WARNING = "#F7C6A3"
@@ -140,7 +142,9 @@ def _table(chart: Node, labels: Node) -> tuple[str, Node, list[Node]]:
     config: Node = {}
     for column in columns:
         config[column] = {"customColumnName": _find_title(column, names)}
-        if column.endswith("_year"):
+        if column.startswith(f"{COMMAND}_"):
+            config[column] |= {"columnWidth": 130, "truncateLongCells": True}
+        elif column.endswith("_year"):
             config[column] |= {"d3NumberFormat": "d", "d3SmallNumberFormat": "d"}
         elif column in chart.get("formats", {}):
             pattern = chart["formats"][column]
@@ -412,8 +416,8 @@ def _daily(chart: Node, labels: Node) -> tuple[str, Node, list[Node]]:
 
 
 def _find_title(column: str, titles: Node) -> str:
-    """A column of names has a title of its own, or that of its codes."""
-    plain = _strip_language(column)
+    """A column of names has a title of its own, or that of its codes; columns of commands have one title."""
+    plain = COMMAND if column.startswith(f"{COMMAND}_") else _strip_language(column)
     codes = plain.removesuffix("_name")
     return next(str(titles[name]) for name in (plain, codes, f"{codes}_code", column) if name in titles)
 

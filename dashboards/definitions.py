@@ -67,14 +67,20 @@ def _read(path: Path) -> Node:
 
 
 def read_tables(marts: Path = MARTS) -> dict[str, Node]:
-    """Every mart with its description in both languages and its columns with their types."""
+    """Every mart with its description in both languages, its columns with their types, and its key."""
     tables: dict[str, Node] = {}
     for path in sorted(marts.glob("*/_*.yml")):
         for model in _read(path).get("models") or []:
             zh, _, en = " ".join(model["description"].split()).partition(" | ")
             columns = {column["name"]: _name_type(column["data_type"]) for column in model["columns"]}
-            tables[model["name"]] = {"description": {"zh": zh, "en": en}, "columns": columns}
+            tables[model["name"]] = {"description": {"zh": zh, "en": en}, "columns": columns, "key": _find_key(model)}
     return tables
+
+
+def _find_key(model: Node) -> list[str]:
+    """The columns that tell a mart's rows apart, as its test of uniqueness has them."""
+    tests = (test.get("unique_combination") for test in model.get("data_tests", []) if isinstance(test, dict))
+    return next((list(test["arguments"]["columns"]) for test in tests if test), [])
 
 
 def _name_type(data_type: str) -> str:
