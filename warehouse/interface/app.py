@@ -187,7 +187,7 @@ def _add_mart_routes(app: FastAPI, ask: Asker) -> None:
     def get_release(request: Request, shelf: mine) -> Response:
         return tagged(request, tag_of(request, shelf.release_id, shelf.reader.name), describe_release(shelf))
 
-    @app.get("/v1/marts", tags=["marts"], response_model=list[Mart], responses={503: ERRORS[503]}, summary="集市表 / the marts")
+    @app.get("/v1/marts", tags=["marts"], response_model=list[Mart], responses={503: ERRORS[503]}, summary="指标表 / the marts")
     def list_marts(request: Request, shelf: mine) -> Response:
         marts = [describe_mart(shelf, name) for name in shelf.columns]
         return tagged(request, tag_of(request, shelf.release_id, shelf.reader.name), marts)
@@ -197,7 +197,7 @@ def _add_mart_routes(app: FastAPI, ask: Asker) -> None:
         tags=["marts"],
         response_model=MartPage,
         responses={404: ERRORS[404], 503: ERRORS[503]},
-        summary="一张集市表的行；其他查询参数为“列=值” / rows of a mart; any other parameter is column=value",
+        summary="一张指标表的行；其他查询参数为“列=值” / rows of a mart; any other parameter is column=value",
     )
     def get_mart(
         request: Request,

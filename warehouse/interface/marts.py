@@ -96,7 +96,7 @@ def read_page(shelf: Shelf, mart: str, asked: list[tuple[str, str]], limit: int,
     """
     columns = shelf.columns.get(mart)
     if columns is None:
-        raise Refusal(404, "NotFound", "没有这张集市表 / there is no such mart")
+        raise Refusal(404, "NotFound", "没有这张指标表 / there is no such mart")
     wanted: dict[str, list[str]] = {}
     for name, value in asked:
         if name not in _PAGING:
