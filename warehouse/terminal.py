@@ -20,8 +20,10 @@ from warehouse.repair.slips import declared
 from warehouse.texts import say
 
 SHOWN_FAULTS = 12
-_WRAPPED = {"table.figure", "table.change", "table.found", "table.key"}
+# Columns that may wrap, and how narrow they may become; all others are as wide as what stands in them.
+_WRAPPED = {"table.figure": 24, "table.change": 24, "table.found": 24, "table.file": 24, "table.key": 28, "diff.columns": 34}
 SHOWN_CHARACTERS = 160
+_SEAM = 2
 _COLOURS = {"accepted": "green", "partly_quarantined": "yellow", "waiting": "yellow", "duplicate": "cyan", "rejected": "red"}
 
 
@@ -60,19 +62,30 @@ class Terminal:
             yield lambda words: status.update(escape(visible(f"{title}  {words}")))
 
     def table(self, title: str, columns: list[tuple[str, str]], rows: list[list[Any]]) -> None:
-        """A table; columns are (text key, `left` or `right`)."""
+        """A table; columns are (text key, `left` or `right`). One that is wider than the terminal runs over its edge: no figure is cut."""
         shown = Table(
             title=title, title_justify="left", title_style="bold", header_style="dim", box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0)
         )
-        for key, justify in columns:
+        cells = [
+            [cell if isinstance(cell, Text) else _inert(f"{cell:,}" if isinstance(cell, int) else str(cell)) for cell in row]
+            for row in rows
+        ]
+        needed = _SEAM  # before the first column, after each
+        for place, (key, justify) in enumerate(columns):
+            whole = max(Text(self.text(key)).cell_len, *(row[place].cell_len for row in cells), 0)
             shown.add_column(
-                self.text(key), justify="right" if justify == "right" else "left", overflow="fold", no_wrap=key not in _WRAPPED
+                self.text(key),
+                justify="right" if justify == "right" else "left",
+                overflow="fold",
+                no_wrap=key not in _WRAPPED,
+                min_width=(least := min(whole, _WRAPPED.get(key, whole))),
             )
-        for row in rows:
-            shown.add_row(
-                *(cell if isinstance(cell, Text) else _inert(f"{cell:,}" if isinstance(cell, int) else str(cell)) for cell in row)
-            )
-        self.out.print(shown)
+            needed += least + _SEAM
+        for row in cells:
+            shown.add_row(*row)
+        if needed > self.out.width:
+            shown.width = needed
+        self.out.print(shown, crop=False)
 
     # Receipts
 

@@ -1,0 +1,25 @@
+"""What a narrow terminal shows of a wide table: every figure whole."""
+
+from __future__ import annotations
+
+import pytest
+
+from warehouse.terminal import Terminal
+
+
+def test_no_figure_of_a_wide_table_is_cut(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setenv("COLUMNS", "60")
+    key = "product_code=STEEL-BF, boundary=cradle_to_gate, gwp_set=AR6, reporting_year=2025"
+    figures = [f"{number}{'0' * 12}.5" for number in range(1, 7)]
+    columns = [("table.key", "left"), *[("table.source", "right")] * len(figures)]
+    Terminal("en").table("t", columns, [[key, *figures]])
+    shown = capsys.readouterr().out
+    assert all(figure in shown for figure in figures)
+    # The text that may wrap does so at words, not letter by letter.
+    assert "reporting_year=2025" in shown
+
+
+def test_table_that_fits_is_no_wider_than_the_terminal(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setenv("COLUMNS", "60")
+    Terminal("zh").table("表", [("table.key", "left"), ("table.source", "right")], [["说明 " * 40, 3]])
+    assert max(len(line) for line in capsys.readouterr().out.splitlines()) <= 60
