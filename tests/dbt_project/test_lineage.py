@@ -284,6 +284,11 @@ def test_condition_that_is_more_than_one_is_refused(text: str) -> None:
         read_condition(text, COLUMNS)
 
 
+def test_column_that_is_nearly_one_is_suggested() -> None:
+    with pytest.raises(ConditionError, match=r"product_cod \(→ product_code\?\)"):
+        read_condition("product_cod = 'steel'", ["product_code", "boundary"])
+
+
 def test_plain_condition_means_what_it_says() -> None:
     text = (
         "product_code in ('a''b', 'c;--') and not (reporting_year <> 2025 or approved_on is null)"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from difflib import get_close_matches
 
 import sqlglot
 from sqlglot import exp
@@ -49,12 +50,18 @@ def read_condition(text: str, columns: Collection[str]) -> str:
         raise ConditionError(str(error).splitlines()[0]) from error
 
 
+def _suggest(name: str, columns: Collection[str]) -> str:
+    """A name that is no column's, with the column that may have been meant."""
+    nearest = get_close_matches(name, columns, n=1)
+    return f"{name} (→ {nearest[0]}?)" if nearest else name
+
+
 def _check(node: exp.Expr, columns: Collection[str]) -> None:
     for count, part in enumerate(node.walk()):
         if count > MOST_NODES or not isinstance(part, _ALLOWED):
             raise ConditionError(part.sql(DIALECT)[:80])
         if isinstance(part, exp.Column) and (part.table or part.name not in columns):
-            raise ConditionError(part.sql(DIALECT)[:80])
+            raise ConditionError(_suggest(part.sql(DIALECT)[:80], columns))
         if isinstance(part, exp.In) and (part.args.get("query") or part.args.get("unnest") or part.args.get("field")):
             raise ConditionError(part.sql(DIALECT)[:80])
         if isinstance(part, exp.Cast) and not (part.to.this in _TYPES and isinstance(part.this, exp.Literal)):
