@@ -23,7 +23,8 @@ def write_command(mart: str, table: Node, column: str) -> str:
         KeyError: the mart has no key, or no such column.
     """
     kinds = table["columns"]
-    assert kinds[column]
+    if column not in kinds or not table.get("key"):
+        raise KeyError(f"{mart}.{column}")
     parts, values = [], []
     for name in table["key"]:
         value = f"cast({name} as varchar)"

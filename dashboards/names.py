@@ -32,11 +32,17 @@ _FLAG = {"true": {"zh": "是", "en": "Yes"}, "false": {"zh": "否", "en": "No"}}
 def read_names() -> dict[str, Node]:
     """Column -> code -> its name in both languages."""
     names: dict[str, Node] = yaml.safe_load((ROOM / "names.yaml").read_text(encoding="utf-8"))
-    for column, seeds in _SEEDS.items():
-        found = {row[code]: {lang: row[f"name_{lang}"] for lang in LANGUAGES} for seed, code in seeds for row in _read_seed(seed)}
-        names[column] = found | names.get(column, {})
+    for column in _SEEDS:
+        names[column] = read_listed(column) | names.get(column, {})
     titles = {source: contract.title for source, contract in read_contracts().items()}
     return names | {"source": {source: {"zh": title.zh, "en": title.en} for source, title in titles.items()}}
+
+
+@cache
+def read_listed(column: str) -> Node:
+    """Code -> its name in both languages, as the reference lists have it; empty for a column that none of them names."""
+    seeds = _SEEDS.get(column, [])
+    return {row[code]: {lang: row[f"name_{lang}"] for lang in LANGUAGES} for seed, code in seeds for row in _read_seed(seed)}
 
 
 def _read_seed(name: str) -> list[dict[str, str]]:

@@ -31,7 +31,7 @@ def _check_surrenders(limits: Limits) -> Check:
         f"marts.ets__positions_by_year as mart full join ({landed}) as landed on mart.market = landed.market"
         " and mart.enterprise_id = landed.enterprise_id and mart.compliance_year = landed.compliance_year"
     )
-    return replace(count_broken("surrenders_conserved", condition, shown, source), may_be_empty=True)
+    return count_broken("surrenders_conserved", condition, shown, source)
 
 
 def _check_positions(limits: Limits) -> Check:
@@ -49,7 +49,7 @@ def _check_positions(limits: Limits) -> Check:
         f" <= {relative!r} * verified_t_co2e::double * price_cny_per_t::double) end) is not true"
     )
     shown = "market || ' ' || enterprise_id || ' ' || compliance_year || ': ' || position_status"
-    return replace(count_broken("positions_balanced", condition, shown, "marts.ets__positions_by_year"), may_be_empty=True)
+    return count_broken("positions_balanced", condition, shown, "marts.ets__positions_by_year")
 
 
 def _check_costs(limits: Limits) -> Check:
