@@ -149,7 +149,7 @@ def _table(chart: Node, labels: Node) -> tuple[str, Node, list[Node]]:
     for column in columns:
         config[column] = {"customColumnName": _find_title(column, names)}
         if column.startswith(f"{LINK}_"):
-            config[column] |= {"columnWidth": 90}
+            config[column] |= {"columnWidth": 70}
         elif column.endswith("_year"):
             config[column] |= {"d3NumberFormat": "d", "d3SmallNumberFormat": "d"}
         elif column in chart.get("formats", {}):

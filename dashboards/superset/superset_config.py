@@ -94,6 +94,7 @@ _TOKEN: dict[str, Any] = {
     "brandLogoAlt": APP_NAME,
     "brandLogoUrl": f"data:image/svg+xml;base64,{base64.b64encode(_LOGO.encode()).decode()}",
     "brandLogoHeight": "24px",
+    "brandLogoHref": "/",
     "colorPrimary": "#0072B2",
     "colorLink": "#0072B2",
     "fontUrls": [],

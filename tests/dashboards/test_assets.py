@@ -32,6 +32,7 @@ FILES: dict[str, Any] = {
 }
 # Maps of tiles, whose figures tests/dashboards/test_tiles.py holds against their rows.
 MAPPED = "weighted_mean_kg_co2e"
+ROOT = Path(__file__).parents[2]
 MAPS = {
     write_map(MAPPED, lang, {name: speak(entry["column"], lang) for name, entry in board["filters"].items()})
     for board in DEFINITIONS.dashboards
@@ -246,6 +247,11 @@ def test_english_assets_hold_no_chinese_and_chinese_titles_do() -> None:
             assert [text for text in list_texts(content) if CHINESE.search(strip_names(text))] == [], path
         if path.startswith("charts/") and path.endswith("_zh.yaml"):
             assert CHINESE.search(content["slice_name"]), path
+
+
+def test_every_gate_has_a_name() -> None:
+    gates = {"audiences.isolation", "dbt.data_tests", *(f"marts.{path.stem}" for path in (ROOT / "expectations/marts").glob("[a-z]*.py"))}
+    assert set(read_names()["suite"]) == gates
 
 
 def test_titles_are_questions() -> None:
