@@ -52,11 +52,19 @@ def read_pages(client: SupersetClient) -> dict[str, dict[str, str]]:
     return pages
 
 
-def read_reader(http: httpx.Client, pages: dict[str, dict[str, str]], waits: Waits, until: float, first: int, force: bool) -> None:
-    """Open page after page until the time is over, beginning with another one than the others do."""
+def read_reader(client: SupersetClient, pages: dict[str, dict[str, str]], waits: Waits, until: float, first: int, force: bool) -> None:
+    """Open page after page until the time is over, beginning with another one than the others do; over connections of one's own."""
     slugs = sorted(pages)
     turn = first
-    with ThreadPoolExecutor(AT_ONCE) as pool:
+    own = httpx.Client(
+        base_url=client._http.base_url,
+        headers=client._http.headers,
+        cookies=client._http.cookies,
+        timeout=client._http.timeout,
+        limits=httpx.Limits(max_connections=AT_ONCE),
+        trust_env=False,
+    )
+    with own as http, ThreadPoolExecutor(AT_ONCE) as pool:
         while time.perf_counter() < until:
             slug = slugs[turn % len(slugs)]
             started = time.perf_counter()
@@ -115,9 +123,7 @@ def main() -> None:
         until = time.perf_counter() + options.seconds
         started = time.perf_counter()
         with ThreadPoolExecutor(options.readers) as pool:
-            jobs = [
-                pool.submit(read_reader, client._http, pages, waits, until, first, options.uncached) for first in range(options.readers)
-            ]
+            jobs = [pool.submit(read_reader, client, pages, waits, until, first, options.uncached) for first in range(options.readers)]
             for job in jobs:
                 job.result()
         took = time.perf_counter() - started
