@@ -175,10 +175,10 @@ def test_report_against_previous_release_counts_changed_rows(tmp_path: Path, sma
         )
     page = read_page(write_report(small_release, previous, MANIFEST, tmp_path / "report.html"))
     assert page.find_id("first-release") is None
-    rows = {row[0].read_text(): [read_value(cell) for cell in row[1:]] for row in read_table(page, "changes")}
-    assert rows["footprint__products"] == [12, 12, 1, 1, 0]
-    assert rows["footprint__sectors_by_year"] == [6, 6, 0, 0, 1]
-    assert rows["ets__prices_by_day"] == [70, 70, 0, 0, 0]
+    rows = {row[0].read_text("en"): [read_value(cell) for cell in row[1:]] for row in read_table(page, "changes")}
+    assert rows["Disclosures in force"] == [12, 12, 1, 1, 0]
+    assert rows["Sector statistics"] == [6, 6, 0, 0, 1]
+    assert rows["Daily carbon prices"] == [70, 70, 0, 0, 0]
     (moved,) = read_table(page, "moved")
     assert [read_value(cell) for cell in moved[4:7]] == [1760, 1764, 4]
 
