@@ -18,9 +18,9 @@ from typing import Any
 
 import yaml
 
-from dashboards.charts import BAND_EDGES, Node, build_chart
+from dashboards.charts import BAND_EDGES, Node, build_chart, name_shown
 from dashboards.definitions import LANGUAGES, ROOM, Definitions, join_languages, read_definitions, speak
-from dashboards.explained import name_command, write_command
+from dashboards.explained import name_link, show_texts, write_link
 from dashboards.names import name_columns
 from dashboards.tiles import write_map, write_style
 
@@ -74,7 +74,11 @@ def list_dashboards(definitions: Definitions, reader: Reader) -> list[Node]:
     for dashboard in definitions.dashboards:
         if reader.kind not in dashboard.get("audiences", [MINISTRY]):
             continue
-        charts = {name: _add_command(chart, reader) for name, chart in definitions.list_charts(dashboard).items() if reader.is_shown(chart)}
+        charts = {
+            name: _add_links(chart, definitions, reader)
+            for name, chart in definitions.list_charts(dashboard).items()
+            if reader.is_shown(chart)
+        }
         if not set(charts) & set(dashboard["charts"]):
             continue
         filters = {name: entry for name, entry in dashboard["filters"].items() if reader.holds(entry["dataset"])}
@@ -83,11 +87,13 @@ def list_dashboards(definitions: Definitions, reader: Reader) -> list[Node]:
     return fitted
 
 
-def _add_command(chart: Node, reader: Reader) -> Node:
-    """The chart with the column of commands that explain a figure of it, where it names one and the reader may ask."""
+def _add_links(chart: Node, definitions: Definitions, reader: Reader) -> Node:
+    """The chart with a column of links that explain a figure of it, where it names one and the reader may ask; its texts are shown as such."""
     if "explain" not in chart or reader.name != MINISTRY:
         return chart
-    return chart | {"columns": [*chart["columns"], name_command(chart["explain"])]}
+    shown = show_texts(definitions.tables[chart["dataset"]]["columns"])
+    columns = [name_shown(column) if name_shown(speak(column, "zh")) in shown else column for column in chart["columns"]]
+    return chart | {"columns": [*columns, name_link(chart["explain"], "{lang}")]}
 
 
 def _fit_row(row: Node, there: set[str]) -> Node | None:
@@ -183,7 +189,12 @@ def _build_dataset(table: str, definitions: Definitions, reader: Reader, asked: 
     times = [name for name, kind in columns.items() if kind in ("DATE", "TIMESTAMP")]
     named = {name: sql for name, sql in name_columns(columns).items() if name in asked}
     if reader.name == MINISTRY:
-        named |= {name_command(column): write_command(table, definitions.tables[table], column) for column in explained}
+        named |= {name: sql for name, sql in show_texts(columns).items() if name in asked}
+        named |= {
+            name_link(column, lang): write_link(table, definitions.tables[table], column, lang, labels["explain_link"][lang])
+            for column in explained
+            for lang in LANGUAGES
+        }
     return {
         "table_name": table,
         "main_dttm_col": times[0] if times else None,

@@ -14,11 +14,17 @@ Node = dict[str, Any]
 
 # The suffixes by which Superset pairs two series into a band around a third one; its name for a forecast's interval.
 BAND_EDGES = ("__yhat_lower", "__yhat_upper")
-# A column of commands is called by the figure that its commands explain.
-COMMAND = "explain"
+# A column of links is called by the figure that they explain; one that is safe where HTML is shown, by the text that it shows.
+LINK = "explain"
+SHOWN = "shown"
 _ROW_LIMIT = 10_000
 # A light vermilion: the text on it stays dark.
 _WARNING = "#F7C6A3"
+
+
+def name_shown(column: str) -> str:
+    """The column that shows a text where a table is shown as HTML."""
+    return f"{SHOWN}_{column}"
 
 
 def show_only_row(column: str) -> str:
@@ -142,8 +148,8 @@ def _table(chart: Node, labels: Node) -> tuple[str, Node, list[Node]]:
     config: Node = {}
     for column in columns:
         config[column] = {"customColumnName": _find_title(column, names)}
-        if column.startswith(f"{COMMAND}_"):
-            config[column] |= {"columnWidth": 130, "truncateLongCells": True}
+        if column.startswith(f"{LINK}_"):
+            config[column] |= {"columnWidth": 70}
         elif column.endswith("_year"):
             config[column] |= {"d3NumberFormat": "d", "d3SmallNumberFormat": "d"}
         elif column in chart.get("formats", {}):
@@ -176,8 +182,8 @@ def _table(chart: Node, labels: Node) -> tuple[str, Node, list[Node]]:
         "include_search": False,
         "show_cell_bars": False,
         "color_pn": False,
-        # What senders wrote stays text.
-        "allow_render_html": False,
+        # What senders wrote stays text, also beside links (dashboards.explained).
+        "allow_render_html": any(column.startswith(f"{LINK}_") for column in columns),
         "table_timestamp_format": "%Y-%m-%d %H:%M",
         "column_config": config,
         "extra_form_data": {},
@@ -416,8 +422,8 @@ def _daily(chart: Node, labels: Node) -> tuple[str, Node, list[Node]]:
 
 
 def _find_title(column: str, titles: Node) -> str:
-    """A column of names has a title of its own, or that of its codes; columns of commands have one title."""
-    plain = COMMAND if column.startswith(f"{COMMAND}_") else _strip_language(column)
+    """A column of names has a title of its own, or that of its codes; columns of links have one title."""
+    plain = LINK if column.startswith(f"{LINK}_") else _strip_language(column.removeprefix(f"{SHOWN}_"))
     codes = plain.removesuffix("_name")
     return next(str(titles[name]) for name in (plain, codes, f"{codes}_code", column) if name in titles)
 

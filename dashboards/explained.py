@@ -1,23 +1,26 @@
-"""The command that explains a row's figure, as a text beside it: what an analyst copies to ask where a number comes from.
+"""Links from the rows of the ministry's tables to the page that explains a figure of the row.
 
-An explanation shows rows of every enterprise behind a figure, so it is the ministry's; and a link would need a server that Superset is not.
+An explanation shows rows of every enterprise behind a figure, so it is the ministry's. A table with links is shown as HTML, in which a text
+that somebody sent could be markup: every text of such a table is therefore shown through a column that makes it a text again.
 """
 
 from __future__ import annotations
 
-from dashboards.charts import COMMAND, Node
+from dashboards.charts import LINK, Node, name_shown
+from dashboards.names import name_columns
 
-# No command is written for a key with what a shell takes for itself within double quotes, what ends a text of SQL, or what cannot be seen.
-_OBEYED = r"""["'$`\\!\p{C}]"""
-
-
-def name_command(column: str) -> str:
-    """The column that holds the command for another one."""
-    return f"{COMMAND}_{column}"
+# Answered by Superset itself (superset/explain_page.py), so that who may ask is who is signed in there.
+ADDRESS = "/tanlian/explain"
+_QUOTES = {"VARCHAR": ("''", "''"), "DATE": ("date ''", "''"), "TIMESTAMP": ("timestamp ''", "''")}
 
 
-def write_command(mart: str, table: Node, column: str) -> str:
-    """SQL of the command for one figure of a row; null where a key holds what a shell would not leave as it is.
+def name_link(column: str, lang: str) -> str:
+    """The column that holds the links for another one."""
+    return f"{LINK}_{column}_{lang}"
+
+
+def write_link(mart: str, table: Node, column: str, lang: str, text: str) -> str:
+    """SQL of a row's link, in which the row is named by the mart's key.
 
     Raises:
         KeyError: the mart has no key, or no such column.
@@ -25,15 +28,25 @@ def write_command(mart: str, table: Node, column: str) -> str:
     kinds = table["columns"]
     if column not in kinds or not table.get("key"):
         raise KeyError(f"{mart}.{column}")
-    parts, values = [], []
+    parts = []
     for name in table["key"]:
-        value = f"cast({name} as varchar)"
-        values.append(f"coalesce({value}, '')")
-        opening, closing = {"VARCHAR": ("''", "''"), "DATE": ("date ''", "''"), "TIMESTAMP": ("timestamp ''", "''")}.get(
-            kinds[name], ("", "")
-        )
+        opening, closing = _QUOTES.get(kinds[name], ("", ""))
+        value = f"replace(cast({name} as varchar), '''', '''''')"
         parts.append(f"case when {name} is null then '{name} is null' else '{name} = {opening}' || {value} || '{closing}' end")
     where = " || ' and ' || ".join(parts)
-    command = f"""'tanlian explain {mart} --column {column} --where "' || {where} || '"'"""
-    obeyed = _OBEYED.replace("'", "''")
-    return f"case when not regexp_matches({' || '.join(values)}, '{obeyed}') then {command} end"
+    address = f"{ADDRESS}?mart={mart}&amp;column={column}&amp;lang={lang}&amp;where="
+    return f"""'<a href="{address}' || url_encode({where}) || '" target="_blank">{text}</a>'"""
+
+
+def show_texts(columns: Node) -> dict[str, str]:
+    """Column -> SQL by which a text of the mart, or the name of a code, is a text where HTML is shown."""
+    texts = {name: name for name, kind in columns.items() if kind == "VARCHAR"}
+    # Flags and days are named by this repository alone.
+    named = {name: sql for name, sql in name_columns({name: "VARCHAR" for name in texts}).items() if name not in columns}
+    return {name_shown(name): _write_shown(sql) for name, sql in (texts | named).items()}
+
+
+def _write_shown(text: str) -> str:
+    # Superset takes a text for HTML where it holds an element: without "<" it holds none, and of what is in this element none is left.
+    inert = f"replace(replace(replace({text}, '&', '&amp;'), '<', '&lt;'), '>', '&gt;')"
+    return f"case when contains({text}, '<') then '<span>' || {inert} || '</span>' else {text} end"

@@ -14,6 +14,7 @@ import secrets
 import signal
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -178,6 +179,9 @@ def _make_environment(home: _Home, lang: str) -> dict[str, str]:
         "TANLIAN_SUPERSET_HOME": str(home.folder),
         "TANLIAN_SUPERSET_ADMIN": ADMIN,
         "TANLIAN_LANG": "zh" if lang == "zh" else "en",
+        # Whom the page of explanations asks, and about which data.
+        "TANLIAN_COMMAND": str(Path(sys.executable).with_name("tanlian")),
+        "TANLIAN_DATA": str(home.folder.parent),
         "SCARF_ANALYTICS": "false",
         "PYTHONUNBUFFERED": "1",
     }

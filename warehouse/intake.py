@@ -102,7 +102,9 @@ class Intake:
             receipt = self._reject(self.ledger.delivery(sequence), refusal, None)
             self._set_aside(path, keep)
             return receipt
-        sequence = self.ledger.receive(got.delivery_id, source, describe_name(path), got.size, moment, layout)
+        # A file of the inbox that is entered already was interrupted before it was removed: it is the same delivery still.
+        entered = None if keep else self.ledger.find_pending(source, got.delivery_id, describe_name(path))
+        sequence = entered or self.ledger.receive(got.delivery_id, source, describe_name(path), got.size, moment, layout)
         if not keep:
             path.unlink()
         return sequence

@@ -200,6 +200,14 @@ class Ledger(SqliteStore):
         """Deliveries received and not yet judged, in received order: what an interrupted run left, too."""
         return self._rows("select * from deliveries where status = 'received' order by received_at, sequence")
 
+    def find_pending(self, source: str, delivery_id: str, file: str) -> int | None:
+        """The delivery of these bytes under this name that is entered and not judged yet."""
+        found = self._rows(
+            "select sequence from deliveries where source = ? and delivery_id = ? and file = ? and status = 'received' order by sequence limit 1",
+            (source, delivery_id, file),
+        )
+        return int(found[0]["sequence"]) if found else None
+
     def count_attempt(self, sequence: int) -> int:
         """Note that a delivery is about to be judged; gives how often that has begun, ends that nobody saw included."""
         with self.transaction():

@@ -6,10 +6,12 @@ can be committed, and none has a default.
 
 from __future__ import annotations
 
+import base64
 import os
 from pathlib import Path
 from typing import Any
 
+from explain_page import blueprint
 from quiet_log import QuietLog
 from release_pin import open_release, watch_pages
 from secret_strength import find_weakness
@@ -33,6 +35,7 @@ DATA_CACHE_CONFIG = {"CACHE_TYPE": "release_pin.ReleaseCache", "CACHE_DEFAULT_TI
 EVENT_LOGGER = QuietLog()
 DB_CONNECTION_MUTATOR = open_release
 FLASK_APP_MUTATOR = watch_pages
+BLUEPRINTS = [blueprint]
 
 # The ministry's file lies on this machine, so the dialect must be allowed; DuckDB is not on Superset's list of unsafe
 # dialects, SQLite is, and the metadata file must not become a data source.
@@ -81,9 +84,17 @@ TALISMAN_CONFIG: dict[str, Any] = {
 }
 
 _SANS = "Inter, 'Noto Sans CJK SC', 'Source Han Sans SC', 'PingFang SC', 'Microsoft YaHei', Helvetica, Arial, sans-serif"
+# Its name instead of Superset's picture, which is not this page's.
+_LOGO = (
+    '<svg xmlns="http://www.w3.org/2000/svg" width="124" height="24" viewBox="0 0 124 24">'
+    f'<text x="0" y="18" font-family="{_SANS.replace(chr(39), "")}" font-size="17" font-weight="600" fill="#0072B2">碳联 Tanlian</text></svg>'
+)
 _TOKEN: dict[str, Any] = {
     "brandAppName": APP_NAME,
     "brandLogoAlt": APP_NAME,
+    "brandLogoUrl": f"data:image/svg+xml;base64,{base64.b64encode(_LOGO.encode()).decode()}",
+    "brandLogoHeight": "24px",
+    "brandLogoHref": "/",
     "colorPrimary": "#0072B2",
     "colorLink": "#0072B2",
     "fontUrls": [],

@@ -9,12 +9,15 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import duckdb
+import httpx
 import pytest
 
 from dashboards import client, publication, server
@@ -44,8 +47,24 @@ class Live:
         return client.SupersetClient(self.server.url, self.server.user, self.server.password)
 
     def sign_in(self, reader: str) -> client.SupersetClient:
-        password = (self.data_dir / "superset" / "readers" / reader).read_text(encoding="ascii")
-        return client.SupersetClient(self.server.url, reader, password)
+        return client.SupersetClient(self.server.url, reader, self.password_of(reader))
+
+    def password_of(self, reader: str) -> str:
+        return (self.data_dir / "superset" / "readers" / reader).read_text(encoding="ascii")
+
+    @contextmanager
+    def browse(self, user: str, password: str) -> Iterator[httpx.Client]:
+        """Signed in through the form, as a person does: what follows carries a cookie and no token."""
+        with httpx.Client(base_url=self.server.url, trust_env=False, timeout=120) as browser:
+            page = browser.get("/login/").text
+            found = re.search(r"csrf_token[^>]*?value=.([\w.-]+)|csrf_token&#34;: &#34;([\w.-]+)", page)
+            assert found, "the form has a token"
+            form = {"username": user, "password": password, "csrf_token": found[1] or found[2]}
+            answer = browser.post("/login/", data=form, headers={"Referer": self.server.url})
+            assert answer.status_code in (200, 302)
+            token = browser.get("/api/v1/security/csrf_token/").json()["result"]
+            browser.headers.update({"X-CSRFToken": token, "Referer": self.server.url})
+            yield browser
 
     def publish(self, only: frozenset[str] = frozenset()) -> publication.Published:
         """The ministry's dashboards, and those of the readers named."""

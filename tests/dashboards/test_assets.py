@@ -13,8 +13,9 @@ import pytest
 import yaml
 
 from dashboards import assets
-from dashboards.charts import COMMAND
+from dashboards.charts import LINK
 from dashboards.definitions import LANGUAGES, MARTS, read_definitions, read_tables, speak
+from dashboards.explained import show_texts
 from dashboards.names import name_columns, read_names
 from dashboards.tiles import write_map
 
@@ -31,6 +32,7 @@ FILES: dict[str, Any] = {
 }
 # Maps of tiles, whose figures tests/dashboards/test_tiles.py holds against their rows.
 MAPPED = "weighted_mean_kg_co2e"
+ROOT = Path(__file__).parents[2]
 MAPS = {
     write_map(MAPPED, lang, {name: speak(entry["column"], lang) for name, entry in board["filters"].items()})
     for board in DEFINITIONS.dashboards
@@ -86,9 +88,9 @@ def test_datasets_are_tables_of_the_marts_without_sql() -> None:
         assert dataset["sql"] is None
         columns = DEFINITIONS.tables[dataset["table_name"]]["columns"]
         worked_out = {column["column_name"]: column["expression"] for column in dataset["columns"] if column["expression"]}
-        # Only names of codes are worked out, and the commands that explain: no figure is.
-        named = {name: sql for name, sql in worked_out.items() if not name.startswith(f"{COMMAND}_")}
-        assert named.items() <= name_columns(columns).items()
+        # Only names of codes are worked out, texts that stay such beside links, and the links that explain: no figure is.
+        named = {name: sql for name, sql in worked_out.items() if not name.startswith(f"{LINK}_")}
+        assert named.items() <= (name_columns(columns) | show_texts(columns)).items()
         assert not set(worked_out) & set(columns)
         for metric in dataset["metrics"]:
             assert re.fullmatch(r"(max|min)\(\w+\)", metric["expression"]), "only an order of a list may be a saved metric"
@@ -247,6 +249,11 @@ def test_english_assets_hold_no_chinese_and_chinese_titles_do() -> None:
             assert CHINESE.search(content["slice_name"]), path
 
 
+def test_every_gate_has_a_name() -> None:
+    gates = {"audiences.isolation", "dbt.data_tests", *(f"marts.{path.stem}" for path in (ROOT / "expectations/marts").glob("[a-z]*.py"))}
+    assert set(read_names()["suite"]) == gates
+
+
 def test_titles_are_questions() -> None:
     assert [chart["slice_name"] for chart in CHARTS.values() if not chart["slice_name"].endswith(("?", "？"))] == []
 
@@ -344,8 +351,12 @@ def test_no_chart_takes_a_text_of_the_data_for_html() -> None:
     charts = [content for path, content in assets.build_assets(read_definitions()).items() if path.startswith("charts/")]
     tables = [chart["params"] for chart in charts if chart["viz_type"] == "table"]
     assert len(tables) > 10
-    # But maps of tiles, into which a text of the data comes only within an encoded address (tests/dashboards/test_tiles.py).
     shown = [params for params in tables if params.get("allow_render_html") is not False]
-    assert [params for params in shown if [metric["sqlExpression"] for metric in params["metrics"]] not in [[sql] for sql in MAPS]] == []
-    assert all(params["query_mode"] == "aggregate" and not params["groupby"] for params in shown)
+    # Maps of tiles, into which a text of the data comes only within an encoded address (tests/dashboards/test_tiles.py).
+    maps = [params for params in shown if params["query_mode"] == "aggregate"]
+    assert [params for params in maps if [metric["sqlExpression"] for metric in params["metrics"]] not in [[sql] for sql in MAPS]] == []
+    assert not any(params["groupby"] for params in maps)
+    # And tables with links, whose texts are made texts again (tests/dashboards/test_explained.py).
+    linked = [params for params in shown if params["query_mode"] != "aggregate"]
+    assert all(any(column.startswith(f"{LINK}_") for column in params["all_columns"]) for params in linked) and len(linked) > 20
     assert not {chart["viz_type"] for chart in charts} & {"handlebars", "markup", "iframe"}

@@ -6,7 +6,6 @@ import contextlib
 import json
 import math
 import os
-import re
 import shutil
 import time
 from collections.abc import Iterator
@@ -14,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
-import httpx
 import psutil
 import pytest
 
@@ -294,10 +292,9 @@ def test_a_page_keeps_its_release_until_it_is_opened_again(live: Live, mart: duc
     shutil.copy(live.release_file, third)
     with duckdb.connect(str(third)) as connection:
         connection.execute("update marts.release__summary set release_id = 'after-the-page'")
-    with live.connect() as signed, httpx.Client(base_url=live.server.url, trust_env=False, timeout=60) as browser:
+    with live.connect() as signed, live.browse(live.server.user, live.server.password) as browser:
         number = signed.list_ids("chart")[chart]
         context = signed._ask("GET", f"/api/v1/chart/{number}").json()["result"]["query_context"]
-        sign_in_as_browser(browser, signed, live)
 
         def see() -> str:
             answer = browser.post("/api/v1/chart/data", json=json.loads(context) | {"force": False})
@@ -316,18 +313,6 @@ def test_a_page_keeps_its_release_until_it_is_opened_again(live: Live, mart: duc
         finally:
             point_to(live, "first")
         assert see() == "after-the-page"
-
-
-def sign_in_as_browser(browser: httpx.Client, signed: client.SupersetClient, live: Live) -> None:
-    """Through the form, as a person does: what follows carries a cookie and no token."""
-    page = browser.get("/login/").text
-    found = re.search(r"csrf_token[^>]*?value=.([\w.-]+)|csrf_token&#34;: &#34;([\w.-]+)", page)
-    assert found, "the form has a token"
-    form = {"username": live.server.user, "password": live.server.password, "csrf_token": found[1] or found[2]}
-    answer = browser.post("/login/", data=form, headers={"Referer": live.server.url})
-    assert answer.status_code in (200, 302)
-    token = browser.get("/api/v1/security/csrf_token/").json()["result"]
-    browser.headers.update({"X-CSRFToken": token, "Referer": live.server.url})
 
 
 def point_to(live: Live, release: str) -> None:

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import duckdb
+import httpx
 import pytest
 
 from dashboards import client
@@ -122,6 +123,20 @@ def test_every_reader_sees_its_own(live: Live, targets: list[Target], reader: st
         boards = [target for target in targets if target.owner == reader and target.kind == "dashboard"]
         assert {target.slug[-2:] for target in boards} == {"zh", "en"}
         assert session._http.get(f"/api/v1/dashboard/{boards[0].slug}").status_code == 200
+
+
+def test_explanations_are_for_the_ministry_alone(live: Live, walled: client.SupersetClient) -> None:
+    """Of a planted release nothing can be explained: whoever may ask is told so, and nobody else is told anything."""
+    address = "/tanlian/explain?mart=ets__prices_by_year&column=close_cny_per_t&lang=en&where=year=2025"
+    told = {}
+    for reader in ("ministry", *READERS):
+        with live.browse(reader, live.password_of(reader)) as browser:
+            told[reader] = browser.get(address)
+    told["nobody"] = httpx.get(live.server.url + address, trust_env=False, timeout=60)
+    statuses = {reader: answer.status_code for reader, answer in told.items()}
+    assert statuses == {"ministry": 400, "nobody": 302} | dict.fromkeys(READERS, 403)
+    assert "lineage" in told.pop("ministry").text
+    assert not any("ets__prices_by_year" in answer.text for reader, answer in told.items() if reader != "nobody")
 
 
 def test_row_rules_hold_where_the_file_does_not(live: Live, walled: client.SupersetClient, targets: list[Target]) -> None:

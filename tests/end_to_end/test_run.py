@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import html
 import json
+import os
 import re
 import shutil
 import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -13,12 +16,15 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from dashboards.definitions import read_definitions
+from dashboards.explained import write_link
 from ingest.contract import read_contracts
 from warehouse.content import mart_hashes
 
 ROOT = Path(__file__).resolve().parents[2]
 Run = Callable[..., subprocess.CompletedProcess[str]]
 ENTERPRISES = 120
+SUPERSET = ROOT / ".venv-superset" / "bin" / "python"
 
 
 NAMED = set(re.findall(r"(?:^|`)make ([a-z-]+)", (ROOT / "README.md").read_text(encoding="utf-8"), re.MULTILINE))
@@ -50,6 +56,7 @@ def test_run_publishes_two_releases_and_then_nothing_new(tanlian: Run, tmp_path:
     check_counts(data, tanlian)
     for row in releases:
         check_explained(data, row["release_id"], tanlian)
+    check_linked(data)
     check_terminal(done.stdout, releases[1]["release_id"])
     report = ROOT / "report.html"
     assert report.stat().st_mtime >= started
@@ -87,6 +94,48 @@ def check_explained(data: Path, release_id: str, tanlian: Run) -> None:
     assert refused.returncode == 2
     assert "Traceback" not in refused.stdout + refused.stderr
     assert not list((data / "work").glob("trace-*")), "scratch files are removed"
+
+
+def check_linked(data: Path) -> None:
+    """What a link of the dashboards opens: the explanation for the ministry, in words what is wrong with a question, and for others nothing."""
+    table = read_definitions().tables["footprint__benchmarks_by_year"]
+    link = write_link("footprint__benchmarks_by_year", table, "p20_kg_co2e", "en", "Explain")
+    with duckdb.connect(str(data / "releases" / "current" / "ministry.duckdb"), read_only=True) as connection:
+        cell, figure = connection.execute(
+            f"select {link}, p20_kg_co2e from marts.footprint__benchmarks_by_year where p20_kg_co2e is not null order by 1 limit 1"
+        ).fetchone() or ("", 0.0)
+    address = html.unescape(re.findall('href="([^"]+)"', cell)[0])
+    mine = ["tanlian_ministry"]
+    asked = [
+        {"roles": mine, "address": address},
+        {"roles": mine, "address": address},
+        {"roles": mine, "address": address.partition("where=")[0] + "where=1=1;drop+table+x"},
+        {"roles": mine, "address": address.replace("footprint__benchmarks_by_year", "--html=x", 1)},
+        {"roles": ["tanlian_bank_1", "tanlian_region_110000", "tanlian_public"], "address": address},
+        {"roles": None, "address": address},
+    ]
+    done = subprocess.run(
+        [SUPERSET, ROOT / "tests/end_to_end/ask_pages.py"],
+        input=json.dumps({"home": str(data / "superset"), "asked": asked}),
+        env=os.environ
+        | {
+            "PYTHONPATH": str(ROOT / "dashboards/superset"),
+            "TANLIAN_COMMAND": str(Path(sys.executable).with_name("tanlian")),
+            "TANLIAN_DATA": str(data),
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    first, again, wrong, option, others, nobody = json.loads(done.stdout)
+    assert first["status"] == 200 and "<svg" in first["text"] and str(figure)[:6] in first["text"]
+    assert first["text"] == again["text"]
+    assert "default-src 'none'" in first["policy"]
+    assert wrong["status"] == 400 and "--where takes comparisons" in wrong["text"]
+    assert option["status"] == 400
+    assert others["status"] == 403 and nobody["status"] == 302
+    assert str(figure)[:6] not in others["text"] + nobody["text"]
 
 
 def check_counts(data: Path, tanlian: Run) -> None:

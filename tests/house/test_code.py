@@ -29,6 +29,7 @@ ENVIRONMENT: dict[str, tuple[set[str], str]] = {
     ),
     "dashboards/server.py": ({"*"}, "makes the environment of Superset's processes"),
     "dashboards/superset/superset_config.py": ({"TANLIAN_SUPERSET_HOME", "TANLIAN_LANG"}, "read by Superset, in an environment of its own"),
+    "dashboards/superset/explain_page.py": ({"TANLIAN_COMMAND"}, "runs in Superset's environment, where the pipeline is not installed"),
     "dashboards/superset/prepare_metadata.py": (
         {"TANLIAN_SUPERSET_HOME", "TANLIAN_SUPERSET_ADMIN"},
         "runs in Superset's environment, where the pipeline is not installed",

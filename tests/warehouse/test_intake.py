@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import random
@@ -231,6 +232,29 @@ def test_killed_at_any_step_the_next_run_ends_the_same(
         assert again.ledger.audit_faults() == [], step
         assert again.ledger.pending() == [], step
         again.ledger.close()
+
+
+def test_file_that_could_not_be_removed_once_entered_is_one_delivery_still(
+    warehouse: Warehouse, disclosures: Rows, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With a row to refuse: the same bytes as a delivery of their own would be judged again, and the row refused twice."""
+    path = warehouse.put("product_footprint", "a.csv", [*disclosures, disclosures[0] | {"disclosure_id": "bad", "total_kg_co2e": "-1"}])
+
+    remove = Path.unlink
+
+    def fail(place: Path, missing_ok: bool = False) -> None:
+        if place == path:
+            raise OSError(errno.EIO, "the disk")
+        remove(place, missing_ok)
+
+    with monkeypatch.context() as broken:
+        broken.setattr(Path, "unlink", fail)
+        with pytest.raises(OSError, match="the disk"):
+            warehouse.intake.take_inbox()
+    assert path.exists() and len(warehouse.ledger.pending()) == 1
+    warehouse.intake.take_inbox()
+    assert not path.exists()
+    assert [row["quarantined"] - row["waiting"] for row in warehouse.ledger.deliveries()] == [1]
 
 
 def test_refusal_interrupted_before_it_was_written_down_blocks_nothing(warehouse: Warehouse, enterprises: Rows) -> None:

@@ -21,6 +21,7 @@ import pytest
 
 from warehouse.custody.chain import MANIFEST
 from warehouse.custody.verification import verify_ledger, verify_release
+from warehouse.intake import MOST_ATTEMPTS
 from warehouse.ledger import Ledger
 from warehouse.release import current_release, read_manifest, roll_back
 
@@ -49,13 +50,13 @@ def check_ended_the_same(warehouse: Warehouse, base: Base) -> None:
 def test_killed_at_random_moments_it_ends_the_same(
     kills: int, base: Base, survival_files: Path, order: Order, open_warehouse: Open, tmp_path: Path, tell: Tell
 ) -> None:
-    """Groups of up to five kills of one data directory, one after another, then a run to the end."""
+    """Groups of kills of one data directory, one after another, then a run to the end: fewer than the starts after which a file is put aside."""
     draw = random.Random(kills)
     done = rounds = old = new = 0
     before = read_manifest((base.data / "releases/current").resolve())["release_id"]
     while done < kills:
         data = copied(base.data, tmp_path / f"round_{rounds}")
-        for _ in range(min(5, kills - done)):
+        for _ in range(min(MOST_ATTEMPTS - 1, kills - done)):
             ended = order(data, survival_files, kill_after=draw.uniform(0, base.seconds * 1.1))
             if ended["code"] != KILLED:
                 assert ended["code"] == 0
