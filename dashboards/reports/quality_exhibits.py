@@ -10,7 +10,7 @@ from dashboards.reports import charts
 from dashboards.reports.exhibit import Cell, Exhibit, make_exhibit, make_table, put_number, put_text
 from dashboards.reports.numbers import ABSENT, write_instant, write_number, write_share
 from dashboards.reports.release_file import Releases, Row
-from dashboards.reports.wording import Text, load_wording, same, say
+from dashboards.reports.wording import Text, same, say
 
 SOURCES = "release__sources"
 
@@ -134,7 +134,7 @@ def name_suite(suite: str) -> Text:
     """A gate by what it examines; one of deliveries by its source, one without a name by its code."""
     names, source = read_names(), suite.removeprefix("landing.")
     name = names["suite"].get(suite) or (names["source"].get(source) if source != suite else None)
-    return Text(name["zh"], name["en"]) if name else load_wording().get(f"suite_{suite}", same(suite))
+    return Text(name["zh"], name["en"]) if name else same(suite)
 
 
 def name_severity(severity: str | None) -> Text:

@@ -80,7 +80,7 @@ def _chapter(found: Comparison, moved: Sequence[Move], causes: Sequence[str], la
     for cause in causes:
         counts = found.attribution.row_counts.get(cause, {})
         if counts:
-            rows = say("notice.between", lang).join(f"{name_source(source, lang)} {count:+,}" for source, count in sorted(counts.items()))
+            rows = ", ".join(f"{name_source(source, lang)} {count:+,}" for source, count in sorted(counts.items()))
             lines.append(say("notice.rows", lang, cause=title_of(cause, lang), rows=rows))
     touched = [move for move in moved if any(cause in move.parts for cause in causes)]
     if not touched:
