@@ -399,6 +399,7 @@ def test_page_says_words_and_figures_as_the_reports_do(ask: Callable[..., dict[s
     assert f'<h1><span lang="zh">{title.zh}</span><span lang="en">{title.en}</span></h1>' in page
     assert write_figure("weighted_mean_kg_co2e", document["value"]) in page and write_exact(document["value"]) in page
     assert name_code("boundary", document["key"]["boundary"]).zh in page
+    assert f'<data value="{document["value"]}">' in page
     assert page.index("行业统计与变化分解") > 0 and "methods.md" not in page.split("<pre>")[0]
     for source in document["sources"]:
         carrying = sum(row["role"] == "carries" for row in source["rows"])
