@@ -129,7 +129,8 @@ def build_assets(definitions: Definitions, reader: Reader | None = None) -> dict
             spoken["columns"] = {table: _list_columns(definitions.tables[table]["columns"]) for table in used}
             for name, chart in spoken["charts"].items():
                 files[whose.path("charts", f"{name}_{lang}")] = _build_chart(name, chart, spoken, lang, whose)
-            spoken["menu"] = _write_menu(menu, spoken, lang, whose, speak(definitions.shared["footnote"], lang))
+            footnote = definitions.shared["footnote"][MINISTRY if whose.name == MINISTRY else "others"]
+            spoken["menu"] = _write_menu(menu, spoken, lang, whose, footnote[lang])
             files[whose.path("dashboards", f"{spoken['slug']}_{lang}".replace("-", "_"))] = _build_dashboard(spoken, lang, whose)
     return files
 
