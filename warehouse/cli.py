@@ -134,14 +134,14 @@ def start(
     rules: Annotated[str | None, typer.Option(metavar="DATE", help=_help("option.rules"))] = None,
 ) -> None:
     if lang not in ("zh", "en"):
-        raise SettingsError(f"--lang: zh 或 en / zh or en, not {lang!r}")
+        raise SettingsError(f"--lang：应为 zh 或 en，不是 {lang!r}", f"--lang: zh or en, not {lang!r}")
     settings = dataclasses.replace(read_settings(), lang=lang)
     given = context.get_parameter_source("lang")
     if given is not None and given.name == "COMMANDLINE":
         settings = dataclasses.replace(settings, workbook_lang=lang)
     if reference is not None:
         if not reference.is_dir():
-            raise SettingsError(f"--reference: 没有这个目录 / no such folder: {reference}")
+            raise SettingsError(f"--reference：没有这个目录：{reference}", f"--reference: no such folder: {reference}")
         settings = dataclasses.replace(settings, reference=reference.absolute())
         os.environ["TANLIAN_REFERENCE"] = str(reference.absolute())
     os.environ["TANLIAN_LANG"] = lang
@@ -303,13 +303,13 @@ def release(context: typer.Context) -> None:
 
 @release_app.command("rollback", help=_help("help.rollback"))
 def rollback(context: typer.Context) -> None:
-    from warehouse.release import roll_back
+    from warehouse.release import NothingEarlier, roll_back
 
     session: Session = context.obj
     try:
         restored = roll_back(session.settings, open_ledger(session))
-    except LookupError as error:
-        raise SettingsError(str(error)) from error
+    except NothingEarlier as error:
+        raise SettingsError(session.terminal.text("release.nothing_earlier")) from error
     session.answer({"status": "rolled_back", "release_id": restored})
     if not session.as_json:
         session.terminal.tell("release.rolled_back", release=restored)
@@ -470,7 +470,7 @@ def main() -> None:
         # Not `app(…)`: Typer would put an exception hook of its own in place of ours, and show users a traceback.
         translate_help(typer.main.get_command(app), _LANG)(common + rest)
     except (SettingsError, ReferenceError, ContractError) as error:
-        sys.stderr.write(visible(str(error)) + "\n")
+        sys.stderr.write(visible(error.in_language(_LANG) if isinstance(error, SettingsError) else str(error)) + "\n")
         raise SystemExit(USAGE) from None
     except (AirflowError, DashboardError) as error:
         sys.stderr.write(error.text(_LANG) + "\n")

@@ -73,12 +73,12 @@ def gather_candidate(
             rule_date = parse_rule_date(rules)
     for path in factors:
         if not path.is_file():
-            raise SettingsError(f"没有这个文件 / no such file: {path}")
+            raise SettingsError(f"没有这个文件：{path}", f"no such file: {path}")
     if not (factors or lists or rule_date or gwp_set):
         known = ", ".join(ReferenceLists(overlay=settings.reference).files)
         raise SettingsError(
-            f"请给出 --factor、--tier-cuts、--benchmark、--gwp-set 或 --rules（日期，或以参考表命名的文件：{known}）"
-            f" / give --factor, --tier-cuts, --benchmark, --gwp-set or --rules (a day, or a file named after a list: {known})"
+            f"请给出 --factor、--tier-cuts、--benchmark、--gwp-set 或 --rules（日期，或以参考表命名的文件：{known}）",
+            f"give --factor, --tier-cuts, --benchmark, --gwp-set or --rules (a day, or a file named after a list: {known})",
         )
     return Candidate([(source, path.absolute()) for source in sources_of(FACTORS)[:1] for path in factors], lists, rule_date, gwp_set)
 

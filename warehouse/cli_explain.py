@@ -78,7 +78,7 @@ def _ask(session: "Session", release: str | None, subject: str, question: Callab
     from warehouse.ledger import Ledger
     from warehouse.lineage.condition import ConditionError
     from warehouse.lineage.explanation import FigureNotReproduced, FigureUnclear
-    from warehouse.lineage.opened import LineageAbsent, open_release
+    from warehouse.lineage.opened import open_release
     from warehouse.lineage.reverse import RowUnclear
 
     terminal = session.terminal
@@ -93,5 +93,3 @@ def _ask(session: "Session", release: str | None, subject: str, question: Callab
         raise SettingsError(terminal.text("explain.condition", message=error)) from error
     except FigureNotReproduced as error:
         raise SettingsError(terminal.text("explain.differs", message=error)) from error
-    except LineageAbsent as error:
-        raise SettingsError(str(error)) from error

@@ -42,6 +42,10 @@ _CODE = ("dbt_project/models", "dbt_project/macros", "dbt_project/tests", "inges
 _CODE_SUFFIXES = {".py", ".sql", ".yml", ".yaml"}
 
 
+class NothingEarlier(LookupError):
+    """There is no earlier release whose files are kept."""
+
+
 class ReleaseRefused(RuntimeError):
     """A gate stopped the release; the one in force stays. `gates` says which and why."""
 
@@ -377,12 +381,12 @@ def roll_back(settings: Settings, ledger: Ledger) -> str:
     """Put the release before the one in force back in force; the withdrawn one is kept and marked.
 
     Raises:
-        LookupError: there is no earlier release whose files are kept.
+        NothingEarlier: there is no earlier release whose files are kept.
     """
     with FileLock(settings.data / "release.lock"):
         published = [row for row in ledger.releases() if row["status"] == "published" and (settings.releases / row["release_id"]).is_dir()]
         if len(published) < 2:
-            raise LookupError("没有更早的发布可以回退 / there is no earlier release to roll back to")
+            raise NothingEarlier("there is no earlier release to roll back to")
         withdrawn, restored = published[-1], published[-2]
         ledger.mark_release(withdrawn["release_id"], "rolled_back", "rolled_back")
         point_to(settings, restored["release_id"])

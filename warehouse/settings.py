@@ -15,7 +15,17 @@ CHINA = timezone(timedelta(hours=8))
 
 
 class SettingsError(ValueError):
-    """A setting or option that cannot be used; the message says what was expected."""
+    """A setting or option that cannot be used; the message says what was expected, in the language that is asked, or in both."""
+
+    def __init__(self, zh: str, en: str | None = None) -> None:
+        super().__init__(zh, en)
+        self.zh, self.en = zh, zh if en is None else en
+
+    def __str__(self) -> str:
+        return self.zh if self.en == self.zh else f"{self.zh} / {self.en}"
+
+    def in_language(self, lang: str) -> str:
+        return self.zh if lang == "zh" else self.en
 
 
 class UnknownSource(SettingsError):
@@ -23,7 +33,7 @@ class UnknownSource(SettingsError):
 
     def __init__(self, source: str, known: Iterable[str]) -> None:
         names = ", ".join(sorted(known))
-        super().__init__(f"没有数据源 {source}，已有：{names} / there is no source {source}, known: {names}")
+        super().__init__(f"没有数据源 {source}，已有：{names}", f"there is no source {source}, known: {names}")
 
 
 def parse_instant(text: str) -> datetime:
@@ -37,7 +47,10 @@ def parse_instant(text: str) -> datetime:
             text += "T23:59:59"
         moment = datetime.fromisoformat(text)
     except ValueError as error:
-        raise SettingsError(f"不是 ISO 8601 时间 / not an ISO 8601 instant: {text!r}（例 / e.g. 2026-10-31T23:59:59+08:00）") from error
+        raise SettingsError(
+            f"不是 ISO 8601 时间：{text!r}（例如 2026-10-31T23:59:59+08:00）",
+            f"not an ISO 8601 instant: {text!r} (e.g. 2026-10-31T23:59:59+08:00)",
+        ) from error
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=CHINA)
     return moment.astimezone(UTC).replace(tzinfo=None)
@@ -52,7 +65,7 @@ def parse_rule_date(text: str) -> str:
     try:
         return date.fromisoformat(text).isoformat()
     except ValueError as error:
-        raise SettingsError(f"--rules: 不是日期 / not a day: {text!r}（例 / e.g. 2024-12-31）") from error
+        raise SettingsError(f"--rules：不是日期：{text!r}（例如 2024-12-31）", f"--rules: not a day: {text!r} (e.g. 2024-12-31)") from error
 
 
 def china_day(moment: datetime) -> str:

@@ -85,7 +85,7 @@ KINDS: dict[str, Kind] = {
                 ("price", (PRICE,)),
                 *INSTRUMENTS,
                 ("labels", (footprints.build_labels,)),
-                ("repairs", (_of_release_alone(quality_exhibits.build_verdicts), repairs.build_repairs)),
+                ("repairs", (_of_release_alone(quality_exhibits.build_verdicts), repairs.build_repairs, repairs.build_faults)),
                 CHANGES,
             ),
             ("M1", "M3", "M5", "M6", "M7", "M8", "M9", "M11", "M12"),

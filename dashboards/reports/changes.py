@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dashboards.reports.cells import CELL, COUNTRY, name_product, name_scope, name_unit
 from dashboards.reports.exhibit import Exhibit, make_exhibit, make_table, put_number, put_share, put_text
+from dashboards.reports.figures import name_code
 from dashboards.reports.numbers import write_number
 from dashboards.reports.release_file import COLUMNS, Releases, Row
 from dashboards.reports.wording import say
@@ -62,7 +63,13 @@ def show_changes(rows: list[Row], note: str, source: str) -> Exhibit:
     )
     table = make_table(
         [say(f"column_{c}") for c in ("mart", "rows_now", "rows_before", "added", "gone", "changed")],
-        [[put_text(row["mart"]), *(put_number(row[n]) for n in ("now_count", "before_count", "added", "gone", "changed"))] for row in rows],
+        [
+            [
+                put_text(name_code("mart", row["mart"])),
+                *(put_number(row[n]) for n in ("now_count", "before_count", "added", "gone", "changed")),
+            ]
+            for row in rows
+        ],
     )
     return make_exhibit("changes", title, say(note), source, table=table, is_table_open=True)
 

@@ -17,7 +17,7 @@ from markupsafe import Markup
 from dashboards.reports.cells import write_key
 from dashboards.reports.charts import BLUE, INK, PAPER, VERMILION, WHOLE_WIDTH, Spec, finish
 from dashboards.reports.exhibit import Exhibit, make_exhibit, make_table, put_number, put_share, put_text
-from dashboards.reports.figures import name_code
+from dashboards.reports.figures import head_column, name_code
 from dashboards.reports.numbers import write_instant, write_number
 from dashboards.reports.wording import Language, Text, same, say
 
@@ -179,13 +179,18 @@ def _list_moves(moves: Sequence[Row], measure: str, named: Mapping[str, Mapping[
     )
 
 
+def _name_columns(columns: Sequence[Row]) -> Text:
+    named = [(head_column(column["column_name"]), column["changed"]) for column in columns]
+    return Text("、".join(f"{head.zh} {count}" for head, count in named), ", ".join(f"{head.en} {count}" for head, count in named))
+
+
 def _show_marts(document: Document) -> Exhibit:
     names = ("mart", "added", "removed", "changed", "columns")
     rows = [
         [
-            put_text(mart["mart"]),
+            put_text(name_code("mart", mart["mart"])),
             *(put_number(mart[name]) for name in ("added", "removed", "changed")),
-            put_text(", ".join(f"{column['column_name']} {column['changed']}" for column in mart["columns"]) or None),
+            put_text(_name_columns(mart["columns"]) if mart["columns"] else None),
         ]
         for mart in document["marts"]
     ]

@@ -152,10 +152,12 @@ def draw_places(places: Sequence[Place], language: Language) -> list[Spec]:
         rows.append({"name": name, "low": 0.0, "high": 1.0, "middle": (place.middle - place.low) / width, "display": place.display})
         dots += [{"name": name, "own": value} for value in clip]
     order = [row["name"] for row in rows]
+    # The drawing is measured in a wider font than the page's: a year at the end of a long name would be cut.
+    extent = 330 if max(map(len, order)) > 34 else 250
     scale = alt.Scale(domain=[-0.7, 2.3], nice=False)
     # Ticks would invite reading values off a scale that is each row's own; the words P20, P50 and P80 stand in the note.
     x = alt.X("low:Q", scale=scale, axis=None)
-    y = alt.Y("name:N", sort=order, axis=alt.Axis(title=None, ticks=False, domain=False, grid=True, labelPadding=7, **set_extent(250)))
+    y = alt.Y("name:N", sort=order, axis=alt.Axis(title=None, ticks=False, domain=False, grid=True, labelPadding=7, **set_extent(extent)))
     base = alt.Chart(alt.NamedData("rows")).encode(y=y)
     band = base.mark_bar(color=PALE, height=14).encode(x=x, x2="high:Q")
     middle = base.mark_tick(color=QUIET, thickness=2, size=18).encode(x=alt.X("middle:Q", scale=scale, axis=None))
@@ -166,4 +168,4 @@ def draw_places(places: Sequence[Place], language: Language) -> list[Spec]:
     )
     digits = base.mark_text(align="right", fontSize=11, color=INK).encode(x=alt.value("width"), text="display:N")
     data: Data = {"rows": rows, "dots": dots}
-    return [finish(alt.layer(band, middle, own, digits), data, WHOLE_WIDTH - MARGIN - 250, 28 * len(rows))]
+    return [finish(alt.layer(band, middle, own, digits), data, WHOLE_WIDTH - MARGIN - extent, 28 * len(rows))]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from dashboards.names import read_names
 from dashboards.reports import charts
 from dashboards.reports.exhibit import Cell, Exhibit, make_exhibit, make_table, put_number, put_text
 from dashboards.reports.numbers import ABSENT, write_instant, write_number, write_share
@@ -107,7 +108,7 @@ def build_gates(manifest: Mapping[str, Any]) -> Exhibit:
         [say(f"column_{c}") for c in ("suite", "severity", "checks", "rows", "result")],
         [
             [
-                put_text(str(gate["suite"])),
+                put_text(name_suite(str(gate["suite"]))),
                 put_text(name_severity(gate.get("severity"))),
                 put_number(gate.get("checks_run")),
                 put_number(gate.get("rows_examined")),
@@ -127,6 +128,13 @@ def name_result(gate: Mapping[str, Any]) -> Text:
     if is_passed(gate):
         return say("gate_passed")
     return say("gate_empty") if gate.get("success") else say("gate_failed")
+
+
+def name_suite(suite: str) -> Text:
+    """A gate by what it examines; one of deliveries by its source, one without a name by its code."""
+    names, source = read_names(), suite.removeprefix("landing.")
+    name = names["suite"].get(suite) or (names["source"].get(source) if source != suite else None)
+    return Text(name["zh"], name["en"]) if name else same(suite)
 
 
 def name_severity(severity: str | None) -> Text:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 OPTIONS = {"strings_to_formulas": False, "strings_to_urls": False, "strings_to_numbers": False, "in_memory": True}
 FONT = "Microsoft YaHei"
 WIDEST, NARROWEST = 46, 9
+HEAD_COLUMNS = 7  # at least so many columns hold a sheet's title and note
 _FORBIDDEN = re.compile(r"[\[\]:*?/\\']")
 
 
@@ -87,7 +89,9 @@ class _Writer:
         sheet = self.book.add_worksheet(name)
         sheet.hide_gridlines(2)
         sheet.set_landscape()
+        sheet.set_paper(9)  # A4
         sheet.fit_to_pages(1, 0)
+        sheet.set_footer("&L&A&R&P / &N")
         return sheet
 
     def write_overview(self, content: Content, sheets: list[tuple[str, Exhibit, str]]) -> None:
@@ -117,21 +121,34 @@ class _Writer:
     def write_exhibit(self, exhibit: Exhibit, name: str) -> None:
         language = self.language
         sheet = self.add_sheet(name)
-        sheet.write_string(0, 0, exhibit.title[language], self.style(bold=True, font_size=12))
-        sheet.write_string(1, 0, exhibit.note[language], self.style(font_color="#5b6773"))
-        sheet.write_string(2, 0, f"{say('read_from')[language]} {exhibit.source}", self.style(font_color="#87919b", font_size=9))
+        widths = [self._width(exhibit, column) for column in range(len(exhibit.table.columns))] if exhibit.table else []
+        last = max(len(widths) - 1, HEAD_COLUMNS)
+        room = sum(widths) + NARROWEST * (last + 1 - len(widths))
+        source = f"{say('read_from')[language]} {exhibit.source}"
+        looks: list[dict[str, Any]] = [
+            {"bold": True, "font_size": 12},
+            {"font_color": "#5b6773"},
+            {"font_color": "#87919b", "font_size": 9},
+        ]
+        for place, (text, look) in enumerate(zip((exhibit.title[language], exhibit.note[language], source), looks, strict=True)):
+            # Over the table's columns, so that neither a screen nor a printed page cuts it.
+            sheet.merge_range(place, 0, place, last, "", self.style(text_wrap=True, **look))
+            sheet.write_string(place, 0, text, self.style(text_wrap=True, **look))
+            size = look.get("font_size", 10)
+            sheet.set_row(place, math.ceil(measure(text) * size / 10 / (room * 0.9)) * size * 1.6)
         row = 4
         if exhibit.table:
             numbers = exhibit.table.number_columns
             for column, head in enumerate(exhibit.table.columns):
                 look = {"bold": True, "bottom": 1, "text_wrap": True, "align": "right" if column in numbers else "left"}
                 sheet.write_string(row, column, head[language], self.style(**look))
-                sheet.set_column(column, column, self._width(exhibit, column))
+                sheet.set_column(column, column, widths[column])
             for cells in exhibit.table.rows:
                 row += 1
                 for column, cell in enumerate(cells):
                     self._write_cell(sheet, row, column, cell, column in numbers)
             sheet.freeze_panes(5, 0)
+            sheet.repeat_rows(4)
             row += 2
         for panel in exhibit.drawings.get(language, ()):
             picture = io.BytesIO(draw_png(panel))
@@ -147,7 +164,7 @@ class _Writer:
         shown = cell.display[self.language]
         align = {"align": "right"} if right else {"align": "left"}
         if cell.value is None:
-            sheet.write_string(row, column, shown, self.style(**align))
+            sheet.write_string(row, column, shown, self.style(text_wrap=measure(shown) > WIDEST, **align))
         elif not cell.is_number:
             sheet.write_number(row, column, cell.value, self.style(num_format="0", **align))
         else:
@@ -156,8 +173,8 @@ class _Writer:
     def _width(self, exhibit: Exhibit, column: int) -> int:
         assert exhibit.table is not None
         texts = [row[column].display[self.language] for row in exhibit.table.rows]
-        longest = max((sum(2 if ord(c) > 0x2E7F else 1 for c in text) for text in texts), default=0)
-        head = sum(2 if ord(c) > 0x2E7F else 1 for c in exhibit.table.columns[column][self.language])
+        longest = max((measure(text) for text in texts), default=0)
+        head = measure(exhibit.table.columns[column][self.language])
         return max(NARROWEST, min(WIDEST, max(longest, min(head, 16)) + 2))
 
     def write_methods(self, content: Content) -> None:
@@ -179,6 +196,11 @@ class _Writer:
             sheet.write_string(row, 0, citation["document"][language], self.style(text_wrap=True))
             sheet.write_string(row, 1, citation["fact"][language], self.style(text_wrap=True))
             sheet.write_string(row, 2, say(f"confidence_{citation['confidence']}")[language], self.style())
+
+
+def measure(text: str) -> int:
+    """How many narrow letters wide a text is."""
+    return sum(2 if ord(letter) > 0x2E7F else 1 for letter in text)
 
 
 def draw_png(svg: str) -> bytes:

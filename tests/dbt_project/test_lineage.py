@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import pytest
 
+from dashboards.reports.figures import head_column, name_code, write_figure
 from warehouse.ledger import Ledger
 from warehouse.lineage.condition import ConditionError, read_condition
 from warehouse.lineage.explanation import FigureNotReproduced, FigureUnclear, explain
+from warehouse.lineage.named import measure, write_exact
 from warehouse.lineage.opened import Opened
-from warehouse.lineage.page import render_page
+from warehouse.lineage.page import FIRST_ROWS, render_page
+from warehouse.lineage.picture import BOX_HEIGHT, BOX_WIDTH, WIDTH, Picture, draw
 from warehouse.lineage.plan import plan_figure
 from warehouse.lineage.steps import LineageError, read_steps
 from warehouse.lineage.trace import CARRIES, Tracer
@@ -332,3 +337,88 @@ def test_refused_versions_of_a_row_stand_in_the_tree_and_on_the_page(
     assert "refused before: delivery 7, early.csv row 31" in tree and "put right by delivery 9" in tree and "\x1b[31m" not in tree
     page = render_page(document, "zh")
     assert page.count("early.csv") == 2 and "须填" in page and "wanted &lt;script&gt;" in page and "\x1b" not in page
+
+
+def _points(path: str) -> list[tuple[float, float]]:
+    """A drawn path in small steps: a curve `M x y C …` or a straight `M x y v h`."""
+    found = [float(number) for number in re.findall(r"-?[\d.]+", path)]
+    if "v" in path:
+        return [(found[0], found[1] + found[2] * step / 40) for step in range(41)]
+    corners = list(zip(found[::2], found[1::2], strict=True))
+    weights = [((1 - t) ** 3, 3 * t * (1 - t) ** 2, 3 * t * t * (1 - t), t**3) for t in (step / 40 for step in range(41))]
+    return [
+        (sum(w * x for w, (x, _) in zip(weight, corners, strict=True)), sum(w * y for w, (_, y) in zip(weight, corners, strict=True)))
+        for weight in weights
+    ]
+
+
+def _check_picture(picture: Picture, most_width: int) -> None:
+    """No line behind a box, no box on another, nothing outside, and no text wider than its box."""
+    assert picture.width <= most_width
+    for box in picture.boxes:
+        assert box.x >= 0 and box.x + BOX_WIDTH <= picture.width and box.y + BOX_HEIGHT <= picture.height
+        for line in picture.lines:
+            inside = [(x, y) for x, y in _points(line.path) if box.x < x < box.x + BOX_WIDTH and box.y < y < box.y + BOX_HEIGHT]
+            assert not inside, f"{line.path} runs behind {box.name}"
+        for other in picture.boxes:
+            assert other is box or abs(other.x - box.x) > BOX_WIDTH or abs(other.y - box.y) > BOX_HEIGHT, (box, other)
+        for text in [*box.label["zh"], *box.label["en"]]:
+            assert measure(text, 13) <= BOX_WIDTH
+
+
+def test_no_line_runs_behind_a_box(ask: Callable[..., dict[str, Any]], cell: Cell) -> None:
+    document = ask("footprint__sectors_by_year", cell.country, "weighted_mean_kg_co2e")
+    picture = draw(document)
+    assert {box.name for box in picture.boxes} >= {step["model"] for step in document["steps"]}
+    _check_picture(picture, WIDTH)
+
+
+def test_picture_of_many_sources_keeps_to_the_page() -> None:
+    words = {"zh": "每家企业最新交付的一行" * 4, "en": "the newest delivered row of every enterprise " * 4}
+    names = [f"model_{number}" for number in range(9)]
+    steps = [
+        {
+            "model": name,
+            "description": words,
+            "row_count": 9,
+            "reads": [*names[at + 1 : at + 4], *(f"source_{n}" for n in range(at % 2, 12, 2)), "list"],
+        }
+        for at, name in enumerate(names)
+    ]
+    sources = [{"source": f"source_{number}", "title": words, "row_count": 3, "carrying_count": number % 3} for number in range(12)]
+    picture = draw({"mart": names[0], "steps": steps, "sources": sources, "lists": [{"list": "list", "title": words, "row_count": 1}]})
+    assert len(picture.boxes) == 22
+    assert {line.carries for line in picture.lines} == {True, False}
+    _check_picture(picture, WIDTH + 40 * len(picture.boxes))
+
+
+def test_page_says_words_and_figures_as_the_reports_do(ask: Callable[..., dict[str, Any]], cell: Cell) -> None:
+    document = ask("footprint__sectors_by_year", cell.country, "weighted_mean_kg_co2e")
+    page = render_page(document, "en")
+    title = head_column("weighted_mean_kg_co2e")
+    assert f'<h1><span lang="zh">{title.zh}</span><span lang="en">{title.en}</span></h1>' in page
+    assert write_figure("weighted_mean_kg_co2e", document["value"]) in page and write_exact(document["value"]) in page
+    assert name_code("boundary", document["key"]["boundary"]).zh in page
+    assert f'<data value="{document["value"]}">' in page
+    assert page.index("行业统计与变化分解") > 0 and "methods.md" not in page.split("<pre>")[0]
+    for source in document["sources"]:
+        carrying = sum(row["role"] == "carries" for row in source["rows"])
+        assert f'<span lang="en">Rows: {source["row_count"]:,}; making up the figure: {source["carrying_count"]:,}.</span>' in page
+        assert carrying <= FIRST_ROWS or f"further rows: {carrying - FIRST_ROWS}" in page
+    assert "T0" not in re.sub(r"<pre>.*?</pre>", "", page, flags=re.DOTALL), "instants are written for people"
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (18039000.0, "18,039,000"),
+        (2438.322, "2438.322"),
+        (Decimal("304382945.50000000"), "304,382,945.5"),
+        (2024, "2024"),
+        (1e-9, "0.000000001"),
+        (-0.5, "-0.5"),
+        (None, "—"),
+    ],
+)
+def test_exact_digits_are_all_there_and_no_more(value: Any, text: str) -> None:
+    assert write_exact(value) == text

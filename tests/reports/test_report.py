@@ -15,6 +15,7 @@ from report_releases import MANIFEST, write_empty_release, write_small_release
 
 from dashboards.reports import exhibit
 from dashboards.reports.headline import headline_figures
+from dashboards.reports.quality_exhibits import name_suite
 from dashboards.reports.report import write_report
 from dashboards.reports.svg import draw_svg
 
@@ -175,10 +176,10 @@ def test_report_against_previous_release_counts_changed_rows(tmp_path: Path, sma
         )
     page = read_page(write_report(small_release, previous, MANIFEST, tmp_path / "report.html"))
     assert page.find_id("first-release") is None
-    rows = {row[0].read_text(): [read_value(cell) for cell in row[1:]] for row in read_table(page, "changes")}
-    assert rows["footprint__products"] == [12, 12, 1, 1, 0]
-    assert rows["footprint__sectors_by_year"] == [6, 6, 0, 0, 1]
-    assert rows["ets__prices_by_day"] == [70, 70, 0, 0, 0]
+    rows = {row[0].read_text("en"): [read_value(cell) for cell in row[1:]] for row in read_table(page, "changes")}
+    assert rows["Disclosures in force"] == [12, 12, 1, 1, 0]
+    assert rows["Sector statistics"] == [6, 6, 0, 0, 1]
+    assert rows["Daily carbon prices"] == [70, 70, 0, 0, 0]
     (moved,) = read_table(page, "moved")
     assert [read_value(cell) for cell in moved[4:7]] == [1760, 1764, 4]
 
@@ -191,10 +192,12 @@ def test_report_counts_a_gate_that_examined_nothing_as_failed(small_release: Pat
 
 
 def test_report_gates_and_sources_equal_manifest_and_mart(small_page: Element) -> None:
-    rows = {row[0].read_text(): row for row in read_table(small_page, "gates")}
+    rows = {row[0].read_text("en"): row for row in read_table(small_page, "gates")}
+    assert set(rows) == {"Product carbon footprint disclosures", "Footprints", "Carbon market"}, "gates are read by name"
     for gate in MANIFEST["gates"]:
-        assert [read_value(cell) for cell in rows[gate["suite"]][2:4]] == [gate["checks_run"], gate["rows_examined"]]
-        assert rows[gate["suite"]][4].read_text("en") == ("passed" if gate["success"] else "not passed")
+        name = name_suite(gate["suite"]).en
+        assert [read_value(cell) for cell in rows[name][2:4]] == [gate["checks_run"], gate["rows_examined"]]
+        assert rows[name][4].read_text("en") == ("passed" if gate["success"] else "not passed")
     sources = {row[0].read_text("en"): row for row in read_table(small_page, "sources")}
     assert [read_value(cell) for cell in sources["product footprint disclosures"][1:7]] == [9, 1, 1300, 1234, 40, 26]
     assert sources["market quotes"][10].read_text("zh") == "逾期"
@@ -215,7 +218,7 @@ def test_report_counts_no_foreign_country_as_province(small_release: Path, tmp_p
 def test_report_shows_a_gate_without_severity(small_release: Path, tmp_path: Path) -> None:
     gates = {"gates": [{"suite": "dbt.data_tests", "success": True, "checks_run": 48, "rows_examined": 7127}]}
     page = read_page(write_report(small_release, None, gates, tmp_path / "report.html"))
-    assert [cell.read_text("en") for cell in read_table(page, "gates")[0]] == ["dbt.data_tests", "—", "48", "7,127", "passed"]
+    assert [cell.read_text("en") for cell in read_table(page, "gates")[0]] == ["Data tests", "—", "48", "7,127", "passed"]
 
 
 def test_report_says_when_the_books_do_not_balance(small_release: Path, tmp_path: Path) -> None:

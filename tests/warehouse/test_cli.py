@@ -121,15 +121,10 @@ def test_options_that_work_anywhere_are_told_from_the_rest(arguments: list[str],
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (("deliver", "pyproject.toml", "--source", "nothing"), ("没有数据源 nothing", "there is no source nothing", "enterprise")),
-        (("land", "--source", "nothing"), ("没有数据源 nothing", "there is no source nothing")),
         (("deliver", "absent.csv", "--source", "enterprise"), ("absent.csv",)),
-        (("--as-of", "yesterday", "status"), ("不是 ISO 8601", "not an ISO 8601")),
-        (("--as-of", "2026-02-30", "status"), ("不是 ISO 8601", "not an ISO 8601")),
         (("--lang", "fr", "status"), ("zh",)),
         (("--reference", "/nowhere", "status"), ("/nowhere",)),
         (("report",), ("no release",)),
-        (("release", "rollback"), ("没有更早的发布", "no earlier release")),
         (("demo", "--stage", "third"), ("third",)),
         (("nonsense",), ("nonsense",)),
         (("deliver",), ("Missing argument",)),
@@ -141,6 +136,25 @@ def test_usage_is_two_and_says_what_was_expected(tanlian: Run, tmp_path: Path, a
     assert all(text in done.stderr for text in told)
     assert done.stdout == ""
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "zh", "en"),
+    [
+        (("deliver", "pyproject.toml", "--source", "nothing"), "没有数据源 nothing", "there is no source nothing, known: ccer_"),
+        (("land", "--source", "nothing"), "没有数据源 nothing", "there is no source nothing"),
+        (("--as-of", "yesterday", "status"), "不是 ISO 8601", "not an ISO 8601"),
+        (("--as-of", "2026-02-30", "status"), "不是 ISO 8601", "not an ISO 8601"),
+        (("release", "rollback"), "没有更早的发布", "no earlier release"),
+        (("diff", "nothing"), "没有（或不止一个）发布 nothing", "no (or more than one) release nothing"),
+    ],
+)
+def test_what_is_unknown_is_told_in_the_language_asked(tanlian: Run, tmp_path: Path, arguments: tuple[str, ...], zh: str, en: str) -> None:
+    for lang, told, other in (("zh", zh, en), ("en", en, zh)):
+        done = tanlian(tmp_path, "--lang", lang, *arguments)
+        assert done.returncode == 2, done.stderr
+        assert told in done.stderr and other not in done.stderr and " / " not in done.stderr
+        assert done.stdout == "" and "Traceback" not in done.stderr
 
 
 @pytest.mark.parametrize(("lang", "told"), [("zh", "出错了"), ("en", "Something broke")])

@@ -15,15 +15,16 @@ import duckdb
 import pytest
 
 from expectations.gate import Gatekeeper
+from ingest.contract import read_contracts
 from ingest.reference import ReferenceLists
 from warehouse.comparison.attribution import Move
-from warehouse.comparison.causes import CODE, FACTORS, NEW, RESTATED, RULES
+from warehouse.comparison.causes import CODE, FACTORS, NEW, RESTATED, RULES, find_difference
 from warehouse.comparison.compare import Comparison, compare, read_state, release_folder
 from warehouse.comparison.notice import LANGUAGES, notice_name, write_notice
 from warehouse.comparison.plan import GWP_RULES, Candidate, Planned, accept_one_gwp_set, plan
 from warehouse.ledger import Ledger
 from warehouse.release import code_version, current_release, read_manifest, release
-from warehouse.settings import Settings, SettingsError, parse_instant
+from warehouse.settings import Settings, SettingsError, parse_instant, read_settings
 
 from .conftest import SECOND, Published, Warehouse, copy_data, with_compiled
 
@@ -166,6 +167,15 @@ def test_unknown_release_is_told_with_those_there_are(seen: Seen) -> None:
         release_folder(seen.settings, Ledger(seen.settings.ledger), "nothing")
 
 
+def test_landing_file_that_is_gone_is_told_in_a_sentence(tmp_path: Path) -> None:
+    settings = dataclasses.replace(read_settings(), data=tmp_path)
+    side = [{"path": "landing/loan/1.parquet", "source": "loan"}]
+    with duckdb.connect() as con, pytest.raises(SettingsError) as caught:
+        find_difference(con, settings, Ledger(tmp_path / "ledger.sqlite"), read_contracts(), (side, []))
+    assert caught.value.in_language("zh").startswith("发布所据的已入库文件不在了：landing/loan/1.parquet")
+    assert caught.value.in_language("en").startswith("a landed file that a release was made from is gone: landing/loan/1.parquet")
+
+
 def test_notice_stands_beside_the_release_in_both_languages(seen: Seen, published: Published) -> None:
     """Drawn when the release was made, from the models as its build compiled them; drawn again, it says the same."""
     folder = release_folder(seen.settings, Ledger(seen.settings.ledger), "current")
@@ -176,6 +186,7 @@ def test_notice_stands_beside_the_release_in_both_languages(seen: Seen, publishe
         assert listed[notice_name(lang)] == hashlib.sha256(text.encode()).hexdigest()
         assert text == write_notice(seen.found, lang)
         assert len([line for line in text.splitlines() if line.startswith("## ")]) == 4, "data, method, code, and the marts"
+        assert "cradle_to_" not in text and "product_footprint " not in text, "read by names"
     assert read_manifest((published.before / "releases" / "current").resolve())["notices"] == {}
 
 

@@ -16,7 +16,7 @@ from ingest.contract import Contract, Rule, in_reference_order
 from ingest.lookups import parquet_relation
 from warehouse.ledger import Ledger
 from warehouse.quarantine import show_quarantine
-from warehouse.settings import Settings
+from warehouse.settings import Settings, SettingsError
 
 NEW, RESTATED, CORRECTED, FACTORS, RULES, CODE = (
     "new_disclosures", "restatements", "corrections", "factor_updates", "rule_changes", "code",
@@ -24,8 +24,16 @@ NEW, RESTATED, CORRECTED, FACTORS, RULES, CODE = (
 _THROUGH_A_WAIVER = "_waived_"  # in the name of a landing file (warehouse.intake)
 
 
-class FileGone(RuntimeError):
-    """A landing file that a release names is not there."""
+class FileGone(SettingsError):
+    """A landing file that a release names is not there: what the release was made from cannot be evaluated any more."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(
+            f"发布所据的已入库文件不在了：{path}。比较要逐行判断原因，须先从备份取回该文件，或改比较文件齐全的两个发布",
+            f"a landed file that a release was made from is gone: {path}. A comparison judges causes row by row: get the file back from a"
+            " backup first, or compare two releases whose files are all there",
+        )
+        self.path = path
 
 
 @cache

@@ -50,19 +50,19 @@ def release_folder(settings: Settings, ledger: Ledger, name: str) -> Path:
     current = current_release(settings)
     if name in ("current", "previous"):
         if current is None:
-            raise SettingsError("还没有发布 / nothing has been published yet")
+            raise SettingsError("还没有发布", "nothing has been published yet")
         if name == "current":
             return current
         name = str(read_manifest(current)["parent_release_id"] or "")
         if not name:
-            raise SettingsError("这是第一个发布，没有更早的 / this is the first release: there is none before it")
+            raise SettingsError("这是第一个发布，没有更早的", "this is the first release: there is none before it")
     listed = [row["release_id"] for row in ledger.releases() if row["release_id"].startswith(name)]
     if len(listed) != 1:
         known = ", ".join(row["release_id"] for row in ledger.releases())
-        raise SettingsError(f"没有（或不止一个）发布 {name}，已有：{known} / no (or more than one) release {name}, known: {known}")
+        raise SettingsError(f"没有（或不止一个）发布 {name}，已有：{known}", f"no (or more than one) release {name}, known: {known}")
     folder = settings.releases / str(listed[0])
     if not folder.is_dir():
-        raise SettingsError(f"发布 {listed[0]} 的文件已不保留 / the files of release {listed[0]} are not kept any more")
+        raise SettingsError(f"发布 {listed[0]} 的文件已不保留", f"the files of release {listed[0]} are not kept any more")
     return folder
 
 

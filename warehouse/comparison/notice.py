@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +17,9 @@ from warehouse.comparison.attribution import Move, State
 from warehouse.comparison.causes import CODE, CORRECTED, FACTORS, NEW, RESTATED, RULES, FileGone
 from warehouse.comparison.compare import Comparison, compare, read_state
 from warehouse.comparison.mixture import Clocks, keep_build_models
-from warehouse.comparison.wording import measure_title, title_of, write_figure, write_key, write_share
+from warehouse.comparison.wording import measure_title, name_key, name_mart, name_source, title_of, write_figure, write_share
 from warehouse.ledger import Ledger
-from warehouse.settings import Settings
+from warehouse.settings import CHINA, Settings
 from warehouse.texts import say
 
 log = logging.getLogger(__name__)
@@ -47,14 +48,30 @@ def write_notice(found: Comparison, lang: str) -> str:
         lines += ["## " + say(f"notice.{chapter}", lang), "", *_chapter(found, moved, causes, lang), ""]
     lines += ["## " + say("notice.marts", lang), ""]
     lines += [
-        say("notice.mart", lang, mart=mart.mart, added=mart.added, removed=mart.removed, changed=mart.changed) for mart in found.marts
+        say(
+            "notice.mart",
+            lang,
+            name=name_mart(mart.mart, lang),
+            mart=mart.mart,
+            added=mart.added,
+            removed=mart.removed,
+            changed=mart.changed,
+        )
+        for mart in found.marts
     ]
     return "\n".join([*lines, "", say("notice.how", lang), ""])
 
 
 def _clocks(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str, Any]:
     sides = (("first", first), ("second", second))
-    return {f"{name}_{side}": told[name] for side, told in sides for name in ("as_of", "rule_date", "code_version")}
+    return {f"{name}_{side}": told[name] for side, told in sides for name in ("rule_date", "code_version")} | {
+        f"as_of_{side}": _moment(told["as_of"]) for side, told in sides
+    }
+
+
+def _moment(as_of: str) -> str:
+    """An instant (UTC, as the manifest has it) in China's time, to the second."""
+    return datetime.fromisoformat(as_of).replace(tzinfo=UTC).astimezone(CHINA).strftime("%Y-%m-%d %H:%M:%S")
 
 
 def _chapter(found: Comparison, moved: Sequence[Move], causes: Sequence[str], lang: str) -> list[str]:
@@ -63,20 +80,20 @@ def _chapter(found: Comparison, moved: Sequence[Move], causes: Sequence[str], la
     for cause in causes:
         counts = found.attribution.row_counts.get(cause, {})
         if counts:
-            rows = ", ".join(f"{source} {count:+,}" for source, count in sorted(counts.items()))
+            rows = ", ".join(f"{name_source(source, lang)} {count:+,}" for source, count in sorted(counts.items()))
             lines.append(say("notice.rows", lang, cause=title_of(cause, lang), rows=rows))
     touched = [move for move in moved if any(cause in move.parts for cause in causes)]
     if not touched:
-        return [*lines, say("notice.no_mean", lang)]
+        return [*lines, *([""] if lines else []), say("notice.no_mean", lang)]
     touched.sort(key=lambda move: -abs(_part(move, causes) / move.old) if move.old else 0.0)
-    lines.append(say("notice.means", lang, count=len(touched)))
+    lines += [*([""] if lines else []), say("notice.means", lang, count=len(touched)), ""]
     for move in touched[:_LISTED]:
         lines.append(
             say(
                 "notice.mean",
                 lang,
                 measure=measure_title(move.measure, lang),
-                cell=write_key(move.key),
+                cell=name_key(move.key, lang),
                 old=write_figure(move.old),
                 new=write_figure(move.new),
                 share=write_share((move.move or 0.0) / move.old if move.old else None),
@@ -104,6 +121,6 @@ def draw_notices(settings: Settings, ledger: Ledger, parent: Path | None, made: 
     try:
         found = compare(settings, ledger, read_state(settings, parent), second, version)
     except FileGone as gone:
-        log.warning("no notice: %s is not there any more", gone)
+        log.warning("no notice: %s is not there any more", gone.path)
         return {}
     return {notice_name(lang): write_notice(found, lang) for lang in LANGUAGES}

@@ -64,12 +64,14 @@ def check_list(settings: Settings, name: str, path: Path) -> None:
     """
     lists = ReferenceLists(overlay=settings.reference)
     if name not in lists.files:
-        raise SettingsError(f"没有参考表 {name}，已有：{', '.join(lists.files)} / there is no list {name}, known: {', '.join(lists.files)}")
+        raise SettingsError(
+            f"没有参考表 {name}，已有：{', '.join(lists.files)}", f"there is no list {name}, known: {', '.join(lists.files)}"
+        )
     if not path.is_file():
-        raise SettingsError(f"没有这个文件 / no such file: {path}")
+        raise SettingsError(f"没有这个文件：{path}", f"no such file: {path}")
     lacking = [column for column in lists.table(name).column_names if column not in read(path.read_bytes()).headers]
     if lacking:
-        raise SettingsError(f"{path.name}: 缺少列 / columns are missing: {', '.join(lacking)}")
+        raise SettingsError(f"{path.name}：缺少列 {', '.join(lacking)}", f"{path.name}: columns are missing: {', '.join(lacking)}")
 
 
 def accept_one_gwp_set(lists: ReferenceLists, accepted: str, day: str) -> str:
@@ -131,7 +133,7 @@ def _copy_ledger(data: Path, room: Path) -> None:
                 shutil.copyfile(data / name, room / name)
         if before == _stamps(data):
             return
-    raise SettingsError("台账正在被写入，请稍后再试 / the ledger is being written to: try again later")
+    raise SettingsError("台账正在被写入，请稍后再试", "the ledger is being written to: try again later")
 
 
 def _stamps(data: Path) -> list[tuple[int, int]]:
@@ -188,7 +190,7 @@ def plan(
     """
     folder = current_release(settings)
     if folder is None:
-        raise SettingsError("还没有发布，无可比较 / nothing has been published yet: there is nothing to compare with")
+        raise SettingsError("还没有发布，无可比较", "nothing has been published yet: there is nothing to compare with")
     moment = as_of or utc_now()
     keeper = gatekeeper or Gatekeeper(None)
     with scratch_room(settings, candidate, candidate.rule_date or china_day(moment)) as room:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from ingest.contract import read_contracts
 from warehouse.comparison.causes import declared
 
 
@@ -30,6 +31,25 @@ def measure_title(name: str, lang: str) -> str:
 
 def write_key(key: Mapping[str, Any]) -> str:
     return " · ".join(str(value) for value in key.values())
+
+
+def name_key(key: Mapping[str, Any], lang: str) -> str:
+    """A row by its names: products, provinces and boundaries in words, all else as it stands."""
+    from dashboards.reports.figures import name_code  # the reports' own names; drawing comes with them, which a terminal need not wait for
+
+    return " · ".join(name_code(column, str(value))[lang] for column, value in key.items())
+
+
+def name_mart(mart: str, lang: str) -> str:
+    """A mart by its short name."""
+    from dashboards.reports.figures import name_code
+
+    return name_code("mart", mart)[lang]
+
+
+def name_source(source: str, lang: str) -> str:
+    contract = read_contracts().get(source)
+    return contract.title.in_language(lang) if contract else source
 
 
 def titles() -> dict[str, dict[str, dict[str, str]]]:

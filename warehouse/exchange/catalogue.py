@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
+from functools import cache
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -16,14 +18,16 @@ from markupsafe import Markup
 from dashboards.reports.figures import read_dictionary
 from dashboards.reports.numbers import write_instant
 from dashboards.reports.wording import LANGUAGES, Text, load_wording
-from ingest.contract import Contract, read_contracts
+from ingest.contract import Contract, Message, read_contracts
 from ingest.reference import ReferenceLists
 from warehouse.exchange.files import Source, open_source
 from warehouse.lineage.columns import list_origins, list_parents
 from warehouse.lineage.steps import Key, Steps
 
 MODELS = Path(__file__).parents[2] / "dbt_project" / "models"
+SEEDS = MODELS.parent / "seeds"
 PAGE = "index.html"
+_OF_FILE = re.compile(r"\bmethods\.md ")
 _MOST_ORIGINS = 40
 
 
@@ -71,8 +75,8 @@ def read_descriptions() -> Mapping[str, Text]:
     for path in sorted(MODELS.rglob("_*.yml")):
         document = yaml.load(path.read_text(encoding="utf-8"), yaml.CSafeLoader) or {}
         for model in document.get("models", []):
-            zh, _, en = str(model.get("description", "")).partition(" | ")
-            found[model["name"]] = Text(zh.strip(), en.strip() or zh.strip())
+            text = _split(str(model.get("description", "")))
+            found[model["name"]] = Text(**text) if text else Text("", "")
     return found
 
 
@@ -123,8 +127,22 @@ def _source(contract: Contract, file: Source) -> dict[str, Any]:
         "last_received": write_instant(fresh.get("last_received_at")),
         "is_stale": fresh.get("is_stale"),
         "publications": _publications(contract),
-        "columns": [{"name": column.name, "type": column.sql_type, "required": column.required} for column in contract.columns],
+        "columns": [
+            {
+                "name": column.name,
+                "label": _both(column.title),
+                "text": _both(column.description),
+                "type": column.sql_type,
+                "unit": column.unit,
+                "required": column.required,
+            }
+            for column in contract.columns
+        ],
     }
+
+
+def _both(message: Message | None) -> dict[str, str] | None:
+    return {"zh": message.zh, "en": message.en} if message else None
 
 
 def _publications(contract: Contract) -> list[dict[str, Any]]:
@@ -149,7 +167,28 @@ def _list(con: duckdb.DuckDBPyConnection, name: str) -> dict[str, Any]:
     confidence = "confidence" if "confidence" in columns else "null"
     query = f'select distinct citation, {confidence} from reference."{name}" where citation is not null order by all'
     cited = con.execute(query).fetchall() if "citation" in columns else []
-    return {"name": name, "row_count": count, "columns": columns, "citations": [{"text": text, "confidence": mark} for text, mark in cited]}
+    described = read_seeds().get(name, {})
+    heads = {column["name"]: _split(column.get("description", "")) for column in described.get("columns", [])}
+    return {
+        "name": name,
+        "title": _split(described.get("description", "")),
+        "row_count": count,
+        "columns": [{"name": column, "text": heads.get(column)} for column in columns],
+        "citations": [{"text": text, "confidence": mark} for text, mark in cited],
+    }
+
+
+@cache
+def read_seeds() -> Mapping[str, Any]:
+    """List -> its description and its columns', as the one YAML on the lists has them."""
+    document = yaml.load((SEEDS / "_seeds.yml").read_text(encoding="utf-8"), yaml.CSafeLoader)
+    return {seed["name"]: seed for seed in document["seeds"]}
+
+
+def _split(text: str) -> dict[str, str] | None:
+    """`zh | en`, as the YAML of models and lists is written; the page says no names of files."""
+    zh, _, en = _OF_FILE.sub("", text).partition(" | ")
+    return {"zh": zh.strip(), "en": en.strip() or zh.strip()} if text else None
 
 
 def render_catalogue(document: dict[str, Any]) -> str:
@@ -158,7 +197,7 @@ def render_catalogue(document: dict[str, Any]) -> str:
     room = files("warehouse.exchange").joinpath("templates")
     # Inside a script element only `<` could end it.
     data = json.dumps(document, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")
-    words = {code: text.as_dict() for code, text in load_wording().items() if code.startswith("catalogue_")}
+    words = {code: text.as_dict() for code, text in load_wording().items() if code.startswith(("catalogue_", "confidence_", "history_"))}
     return environment.get_template("catalogue.html").render(
         style=Markup(room.joinpath("catalogue.css").read_text(encoding="utf-8")),
         script=Markup(room.joinpath("catalogue.js").read_text(encoding="utf-8")),

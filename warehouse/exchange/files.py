@@ -71,7 +71,7 @@ def write_export(form: str, file: Path, marts: list[str], out: Path, lang: str) 
     source = open_source(file)
     try:
         if missing := sorted(set(marts) - set(source.marts)):
-            raise SettingsError(f"读者的文件没有 {', '.join(missing)} / the reader's file holds no {', '.join(missing)}")
+            raise SettingsError(f"读者的文件没有 {', '.join(missing)}", f"the reader's file holds no {', '.join(missing)}")
         out.mkdir(parents=True, exist_ok=True)
         return _form(form)(source, marts or list(source.marts), out, lang)
     finally:
@@ -85,4 +85,4 @@ def need(source: Source, *marts: str) -> None:
         SettingsError: naming them.
     """
     if missing := sorted(set(marts) - set(source.marts)):
-        raise SettingsError(f"读者的文件没有所需的 {', '.join(missing)} / the reader's file lacks {', '.join(missing)}")
+        raise SettingsError(f"读者的文件没有所需的 {', '.join(missing)}", f"the reader's file lacks {', '.join(missing)}")

@@ -52,7 +52,7 @@ def read_keys(path: Path) -> dict[str, tuple[str, Client]]:
     found: dict[str, tuple[str, Client]] = {}
     for name, entry in document.items():
         if not (_CLIENT.fullmatch(str(name)) and isinstance(entry, dict) and re.fullmatch(r"[0-9a-f]{64}", str(entry.get("sha256")))):
-            raise SettingsError(f"密钥文件有误：{name} / the file of keys is wrong at {name}: {path}")
+            raise SettingsError(f"密钥文件有误：{name}，{path}", f"the file of keys is wrong at {name}: {path}")
         found[str(name)] = (entry["sha256"], Client(str(name), parse_reader(str(entry.get("reader")))))
     return found
 
@@ -64,10 +64,10 @@ def add_key(path: Path, name: str, reader: Reader) -> str:
         SettingsError: the name cannot be used or is taken.
     """
     if not _CLIENT.fullmatch(name):
-        raise SettingsError(f"客户名只用字母、数字、- 和 _ / a client's name holds letters, digits, - and _ only: {name!r}")
+        raise SettingsError(f"客户名只用字母、数字、- 和 _：{name!r}", f"a client's name holds letters, digits, - and _ only: {name!r}")
     known = read_keys(path)
     if name in known:
-        raise SettingsError(f"已有客户 {name} / there is a client {name} already: {path}")
+        raise SettingsError(f"已有客户 {name}：{path}", f"there is a client {name} already: {path}")
     key = secrets.token_urlsafe(32)
     document = {known_name: {"reader": _named(client), "sha256": digest} for known_name, (digest, client) in known.items()}
     document[name] = {"reader": _named(Client(name, reader)), "sha256": _digest(key)}

@@ -13,6 +13,7 @@ from sqlglot import exp
 
 from ingest.contract import read_contracts
 from warehouse.lineage.condition import read_condition
+from warehouse.lineage.named import SEEDS
 from warehouse.lineage.opened import Opened
 from warehouse.lineage.plan import Plan, plan_figure
 from warehouse.lineage.steps import DIALECT, EXISTENCE
@@ -21,7 +22,8 @@ from warehouse.lineage.verdicts import Place, Verdicts
 from warehouse.replay import Model
 from warehouse.settings import ROOT
 
-_METHODS = ROOT / "dashboards" / "reports" / "methods.yaml"
+# What stands in both is said for the ministry, whose page this is.
+_METHODS = [ROOT / "dashboards" / "reports" / name for name in ("audience_methods.yaml", "methods.yaml")]
 MOST_ROWS = 2000  # of one source in a document; the counts and sums are over all
 SHARE_TOLERANCE = 1e-9
 _SECTION = re.compile(r"methods\.md (M\d+(?:[、, ]+M\d+)*)")
@@ -132,8 +134,8 @@ def _section(model: Model) -> dict[str, Any]:
     """The sections of the methods that a mart's description names, with what each says in two sentences."""
     found = _SECTION.search(model.description)
     codes = re.findall(r"M\d+", found[1]) if found else []
-    methods = yaml.load(_METHODS.read_bytes(), Loader=yaml.CSafeLoader)
-    return {"section": ", ".join(codes), "texts": [item for item in methods if item["code"] in codes]}
+    methods = {item["code"]: item for path in _METHODS for item in yaml.load(path.read_bytes(), Loader=yaml.CSafeLoader)}
+    return {"section": ", ".join(codes), "texts": [methods[code] for code in codes if code in methods]}
 
 
 def _describe_steps(opened: Opened, plan: Plan, walked: list[str]) -> list[dict[str, Any]]:
@@ -280,6 +282,8 @@ def _describe_row(
 
 def _describe_lists(opened: Opened, plan: Plan, split: Split) -> list[dict[str, Any]]:
     """Rows of reference lists and dated policy seeds that the figure rests on."""
+    seeds = yaml.load(SEEDS.read_bytes(), Loader=yaml.CSafeLoader)["seeds"]
+    titles = {seed["name"]: bilingual(seed.get("description", seed["name"])) for seed in seeds}
     described = []
     for place in sorted(plan.leaves):
         schema, name = place.split(".", 1)
@@ -291,6 +295,7 @@ def _describe_lists(opened: Opened, plan: Plan, split: Split) -> list[dict[str, 
             described.append(
                 {
                     "list": name,
+                    "title": titles.get(name, {"zh": name, "en": name}),
                     "row_count": count,
                     "is_policy": any(each.startswith(("valid_from", "citation")) for each in names),
                     "rows": [

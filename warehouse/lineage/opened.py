@@ -21,10 +21,10 @@ from warehouse.lineage.steps import Steps, read_steps
 from warehouse.lineage.trace import literal, quote
 from warehouse.release import current_release, read_manifest
 from warehouse.replay import ModelGraph, ReplayError
-from warehouse.settings import Settings, parse_instant
+from warehouse.settings import Settings, SettingsError, parse_instant
 
 
-class LineageAbsent(LookupError):
+class LineageAbsent(SettingsError):
     """A release that is not there, or was published before lineage was kept with releases."""
 
 
@@ -49,12 +49,12 @@ def find_release(settings: Settings, release_id: str | None) -> Path:
     """
     named = None if release_id is None else settings.releases / release_id
     if named is not None and (Path(release_id or "").name != release_id or not (named / MANIFEST).is_file()):
-        raise LineageAbsent(f"没有这个发布 / no such release: {release_id}")
+        raise LineageAbsent(f"没有这个发布：{release_id}", f"no such release: {release_id}")
     folder = named or current_release(settings)
     if folder is None:
-        raise LineageAbsent("还没有发布 / nothing has been released yet")
+        raise LineageAbsent("还没有发布", "nothing has been released yet")
     if not (folder / FILE).is_file():
-        raise LineageAbsent(f"{folder.name}: 没有保存来源信息 / no lineage was kept with it")
+        raise LineageAbsent(f"{folder.name}: 没有保存来源信息", f"{folder.name}: no lineage was kept with it")
     return folder
 
 

@@ -45,8 +45,8 @@ def parse_reader(name: str) -> Reader:
     if alone or (kind in (REGION, BANK, ENTERPRISE) and _MEMBER.fullmatch(member)):
         return Reader(kind, member or None)
     raise SettingsError(
-        f"没有这样的读者 {name!r}；应为 ministry、public、bank_<代码>、region_<省份代码> 或 enterprise_<代码> / there is no reader {name!r}: "
-        "ministry, public, bank_<code>, region_<province code> or enterprise_<code>"
+        f"没有这样的读者 {name!r}；应为 ministry、public、bank_<代码>、region_<省份代码> 或 enterprise_<代码>",
+        f"there is no reader {name!r}: ministry, public, bank_<code>, region_<province code> or enterprise_<code>",
     )
 
 
@@ -109,4 +109,4 @@ def _view(folder: Path, reader: Reader, target: Path) -> Path | None:
 
 
 def _no_file(folder: Path, reader: Reader) -> SettingsError:
-    return SettingsError(f"发布版 {folder.name} 没有读者 {reader.name} 的文件 / release {folder.name} holds no file for {reader.name}")
+    return SettingsError(f"发布版 {folder.name} 没有读者 {reader.name} 的文件", f"release {folder.name} holds no file for {reader.name}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dashboards.reports import charts, plots
+from dashboards.reports.evidence import name_subject, tell_evidence
 from dashboards.reports.exhibit import Exhibit, make_exhibit
 from dashboards.reports.figures import name_code, tabulate, write_figure
 from dashboards.reports.numbers import write_share
@@ -92,7 +93,16 @@ def build_findings(subject: Subject) -> Exhibit:
         )
         for row in counted
     ]
-    table = tabulate(rows, ["rule_code", "subject_id", "enterprise_id", "quantity_t_co2e"])
+    table = tabulate(
+        rows,
+        [
+            "rule_code",
+            ("subject_id", lambda row: name_subject(row["subject_id"])),
+            "enterprise_id",
+            "quantity_t_co2e",
+            ("evidence", lambda row: tell_evidence(row["evidence"])),
+        ],
+    )
     return make_exhibit(
         "findings",
         title,

@@ -18,7 +18,9 @@ const table = (heads, rows) => {
   return element;
 };
 // What is searched of an entry is everything that it shows, in both languages.
-const textOf = (entry) => JSON.stringify(entry).toLowerCase();
+const valuesOf = (entry) => (entry !== null && typeof entry === "object" ? Object.values(entry).map(valuesOf).join("\n") : String(entry ?? ""));
+const textOf = (entry) => valuesOf(entry).toLowerCase();
+const sayCode = (list, code) => (words[`${list}_${code}`] ? both(words[`${list}_${code}`]) : code || "");
 [data.marts, data.sources, data.lists].forEach((entries) => entries.forEach((entry) => { Object.defineProperty(entry, "search", { value: textOf(entry) }); }));
 const entryOf = (name, note, inside, isOpen) => {
   const details = make("details"), summary = make("summary");
@@ -32,20 +34,28 @@ const entryOf = (name, note, inside, isOpen) => {
   fill();
   return details;
 };
+// Of an entry that was found, the columns that hold what was asked; all of them where none does.
+const narrow = (columns, asked) => {
+  const meets = columns.filter((column) => asked.some((word) => textOf(column).includes(word)));
+  return meets.length ? meets : columns;
+};
 const showMart = (mart, asked) => entryOf(mart.name, `${both(mart.text)} · ${mart.row_count.toLocaleString("en")} ${say("rows")}`, (room) => {
-  const columns = asked.length ? mart.columns.filter((c) => asked.some((word) => textOf(c).includes(word))) : mart.columns;
-  room.append(table([say("column"), say("label"), say("meaning"), say("from"), say("origins")], (columns.length ? columns : mart.columns).map((c) => [
+  room.append(table([say("column"), say("label"), say("meaning"), say("from"), say("origins")], narrow(mart.columns, asked).map((c) => [
     [c.name], [both(c.label)], [both(c.text)], [c.from.join(", "), "origins"], [c.origins.join(", "), "origins"],
   ])));
 }, asked.length > 0);
 const showSource = (source, asked) => entryOf(source.name, `${both(source.title)} · ${say("received")} ${source.last_received}${source.is_stale ? " · " + say("stale") : ""}`, (room) => {
   room.append(make("p", both(source.purpose)));
-  room.append(table([say("fact"), ""], [[[say("key")], [source.key.join(", ")]], [[say("history")], [source.history]], [[say("cadence")], [String(source.cadence_days)]]]));
+  room.append(table([say("fact"), ""], [[[say("key")], [source.key.join(", ")]], [[say("history")], [sayCode("history", source.history)]], [[say("cadence")], [String(source.cadence_days)]]]));
   if (source.publications.length) room.append(table([say("publication"), say("publisher"), say("citation"), say("licence")], source.publications.map((p) => [[both(p.title)], [p.publisher || ""], [p.citation || ""], [p.licence || say("no_licence")]])));
-  room.append(table([say("column"), say("type"), say("required")], source.columns.map((c) => [[c.name], [c.type], [c.required ? "✓" : ""]])));
+  const columns = narrow(source.columns, asked);
+  room.append(table([say("column"), say("label"), say("meaning"), say("unit"), say("type"), say("required")], columns.map((c) => [
+    [c.name], [both(c.label)], [both(c.text)], [c.unit || ""], [c.type], [c.required ? "✓" : ""],
+  ])));
 }, asked.length > 0);
-const showList = (list, asked) => entryOf(list.name, `${list.row_count} ${say("rows")}`, (room) => {
-  room.append(table([say("citation"), say("confidence")], list.citations.map((c) => [[c.text], [c.confidence]])));
+const showList = (list, asked) => entryOf(list.name, `${both(list.title)} · ${list.row_count.toLocaleString("en")} ${say("rows")}`, (room) => {
+  room.append(table([say("column"), say("meaning")], narrow(list.columns, asked).map((c) => [[c.name], [both(c.text)]])));
+  if (list.citations.length) room.append(table([say("citation"), say("confidence")], list.citations.map((c) => [[c.text, "cited"], [sayCode("confidence", c.confidence)]])));
 }, asked.length > 0);
 const draw = () => {
   document.documentElement.lang = language === "zh" ? "zh-CN" : "en";
@@ -65,6 +75,7 @@ const draw = () => {
     found.append(make("h2", say(name)));
     meets.forEach((entry) => found.append(show(entry, asked)));
   });
+  if (!count) found.append(make("p", say("nothing"), "nothing"));
   document.getElementById("count").textContent = `${count} ${say("entries")}`;
 };
 ["zh", "en"].forEach((name) => document.getElementById(name).addEventListener("click", () => { language = name; draw(); }));
