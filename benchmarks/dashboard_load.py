@@ -1,4 +1,4 @@
-"""How long readers wait for dashboards when many look at once: `python -m benchmarks.dashboard_load DATA [--readers 20] [--seconds 60]`.
+"""How long readers wait for dashboards when many look at once: `python -m benchmarks.dashboard_load DATA [--readers 20] [--seconds 60] [--pause 10]`.
 
 DATA is a data directory with a release, whose Superset runs (`make up`). Each reader opens one dashboard after the other and asks for
 its charts through the chart data API, six at a time as a browser does; a request that fails ends the run. Loopback only.
@@ -52,7 +52,9 @@ def read_pages(client: SupersetClient) -> dict[str, dict[str, str]]:
     return pages
 
 
-def read_reader(client: SupersetClient, pages: dict[str, dict[str, str]], waits: Waits, until: float, first: int, force: bool) -> None:
+def read_reader(
+    client: SupersetClient, pages: dict[str, dict[str, str]], waits: Waits, until: float, first: int, force: bool, pause: float
+) -> None:
     """Open page after page until the time is over, beginning with another one than the others do; over connections of one's own."""
     slugs = sorted(pages)
     turn = first
@@ -71,6 +73,7 @@ def read_reader(client: SupersetClient, pages: dict[str, dict[str, str]], waits:
             list(pool.map(lambda item: ask(http, item[0], item[1], waits, force), pages[slug].items()))
             waits.add(waits.pages, slug, time.perf_counter() - started)
             turn += 1
+            time.sleep(pause)
 
 
 def ask(http: httpx.Client, title: str, context: str, waits: Waits, force: bool) -> None:
@@ -108,6 +111,7 @@ def main() -> None:
     parser.add_argument("data", type=Path)
     parser.add_argument("--readers", type=int, default=20)
     parser.add_argument("--seconds", type=float, default=60)
+    parser.add_argument("--pause", type=float, default=0, help="seconds that a reader looks at a page before the next; by itself none")
     parser.add_argument("--language", choices=("zh", "en"), default="zh")
     parser.add_argument("--uncached", action="store_true", help="ask the release every time, as the first reader of it does")
     options = parser.parse_args()
@@ -123,7 +127,10 @@ def main() -> None:
         until = time.perf_counter() + options.seconds
         started = time.perf_counter()
         with ThreadPoolExecutor(options.readers) as pool:
-            jobs = [pool.submit(read_reader, client, pages, waits, until, first, options.uncached) for first in range(options.readers)]
+            jobs = [
+                pool.submit(read_reader, client, pages, waits, until, first, options.uncached, options.pause)
+                for first in range(options.readers)
+            ]
             for job in jobs:
                 job.result()
         took = time.perf_counter() - started

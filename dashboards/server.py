@@ -246,7 +246,7 @@ def _launch(python: Path, home: _Home, environment: dict[str, str], port: int, l
         *(str(python), "-m", "gunicorn", "--bind", f"{HOST}:{port}"),
         # Threads inside each process: the queries run in DuckDB, which leaves the interpreter free.
         *("--workers", str(workers), "--worker-class", "gthread", "--threads", "8"),
-        *("--timeout", "120", "--graceful-timeout", "2", "--no-control-socket", "--access-logfile", "-"),
+        *("--timeout", "120", "--keep-alive", "75", "--graceful-timeout", "2", "--no-control-socket", "--access-logfile", "-"),
         "superset.app:create_app()",
     ]
     with home.log_file.open("ab") as log:
