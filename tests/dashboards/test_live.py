@@ -25,7 +25,7 @@ from ..conftest import find_free_port
 from .conftest import SUPERSET_ENVIRONMENT, Live
 from .test_tiles import read_map
 
-pytestmark = [pytest.mark.superset, pytest.mark.slow]
+pytestmark = [pytest.mark.superset, pytest.mark.slow, pytest.mark.xdist_group("superset")]
 
 COUNTRY = "000000"
 

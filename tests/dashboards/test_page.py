@@ -23,7 +23,7 @@ from dashboards.names import read_names
 
 from .conftest import Live
 
-pytestmark = [pytest.mark.superset, pytest.mark.slow]
+pytestmark = [pytest.mark.superset, pytest.mark.slow, pytest.mark.xdist_group("superset")]
 
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update", "--disable-sync"]
 DEFINITIONS = read_definitions()

@@ -24,7 +24,7 @@ from dashboards.readers import read_readers
 from .conftest import READERS, Live
 from .probes import CHANNELS, DATASET, GENERAL, Tally, Target, list_foreign_codes, list_targets, read_text, try_all
 
-pytestmark = [pytest.mark.superset, pytest.mark.slow]
+pytestmark = [pytest.mark.superset, pytest.mark.slow, pytest.mark.xdist_group("superset")]
 
 # So that CI makes a few hundred attempts, and each channel at several objects.
 IN_CI = 41

@@ -53,11 +53,12 @@ def test_killed_at_random_moments_it_ends_the_same(
     """Groups of kills of one data directory, one after another, then a run to the end: fewer than the starts after which a file is put aside."""
     draw = random.Random(kills)
     done = rounds = old = new = 0
+    longest = base.seconds
     before = read_manifest((base.data / "releases/current").resolve())["release_id"]
     while done < kills:
         data = copied(base.data, tmp_path / f"round_{rounds}")
         for _ in range(min(MOST_ATTEMPTS - 1, kills - done)):
-            ended = order(data, survival_files, kill_after=draw.uniform(0, base.seconds * 1.1))
+            ended = order(data, survival_files, kill_after=draw.uniform(0, longest * 1.1))
             if ended["code"] != KILLED:
                 assert ended["code"] == 0
                 break
@@ -66,7 +67,10 @@ def test_killed_at_random_moments_it_ends_the_same(
             old, new = old + (seen == before), new + (seen != before)
             if seen != before:
                 assert read_manifest((data / "releases/current").resolve())["marts"] == base.marts
-        assert order(data, survival_files)["code"] == 0
+        ended = order(data, survival_files)
+        assert ended["code"] == 0
+        # On a machine that has become busier, kills must still reach the end of a run.
+        longest = max(longest, ended["seconds"])
         warehouse = open_warehouse(data)
         check_ended_the_same(warehouse, base)
         warehouse.ledger.close()
