@@ -7,8 +7,7 @@ uses as (
 ),
 
 landed as (
-    select
-        coalesce(sum(case when surrenders.instrument_kind = 'offset' then surrenders.surrendered_t_co2e end), 0) as surrendered_t_co2e
+    select coalesce(sum(case when surrenders.instrument_kind = 'offset' then surrenders.surrendered_t_co2e end), 0) as surrendered_t_co2e
     from {{ ref('stg_ets_surrenders') }} as surrenders
 )
 

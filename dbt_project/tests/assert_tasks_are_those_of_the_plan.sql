@@ -3,15 +3,15 @@ with
 
 tasks as (
     select
-        count(case when tasks.is_done then 1 end) as done_count,
-        count(tasks.group_code) as planned_count,
-        count(case when tasks.is_done <> (tasks.task_status = 'done') then 1 end) as odd_count
-    from {{ ref('policy__tasks') }} as tasks
+        count(case when reported.is_done then 1 end) as done_count,
+        count(reported.group_code) as planned_count,
+        count(case when reported.is_done <> (reported.task_status = 'done') then 1 end) as odd_count
+    from {{ ref('policy__tasks') }} as reported
 ),
 
 plan as (
     select count(*) as task_count
-    from {{ ref('plan_task') }} as plan_task
+    from {{ ref('plan_task') }}
 ),
 
 progress as (
@@ -21,7 +21,7 @@ progress as (
         current_month.indicator = 'tasks_done'
         and current_month.jurisdiction_code = 'CN'
         and current_month.month = (
-            select max(latest.month) as month
+            select max(latest.month) as latest_month
             from {{ ref('policy__target_progress_by_month') }} as latest
         )
 )
