@@ -41,7 +41,11 @@ def read(data: bytes) -> RawTable:
         check_columns(file.metadata.num_columns)
         table = file.read()
         table.validate(full=True)  # Arrow takes the file's word that its text is text
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError, OSError) as error:
+    except (
+        pa.ArrowInvalid,
+        pa.ArrowNotImplementedError,
+        OSError,
+    ) as error:  # nothing is read from a disk here: Arrow's OSError is a broken page
         raise unreadable(f"Parquet 文件损坏（{str(error)[:120]}）。", f"The Parquet file is broken ({str(error)[:120]}).") from error
     if table.num_rows != file.metadata.num_rows:
         raise unreadable(
