@@ -23,8 +23,8 @@ TASK_ENDED = ("success", "failed", "skipped", "upstream_failed", "removed")
 POLL_S = 1.0
 TIMEOUT_S = 60.0
 DAGS_TIMEOUT_S = 600.0
-# Of a database that another part of Airflow holds, which SQLite answers with an error instead of waiting.
-BUSY_TIMEOUT_S = 120.0
+# Of a database that another part of Airflow holds, which SQLite answers late or with an error.
+BUSY_TIMEOUT_S = 300.0
 
 
 class AirflowBusy(AirflowError):
@@ -84,7 +84,8 @@ class AirflowClient:
         try:
             answer = self._http.request(method, path, **sent)
         except httpx.TransportError as fault:
-            raise AirflowError(
+            # A late answer is one of a busy database; asking again does no harm, for a run is asked for under an id of ours.
+            raise (AirflowBusy if isinstance(fault, httpx.ReadTimeout) else AirflowError)(
                 f"连不上 Airflow {self._airflow.url}{path}（{fault}）。",
                 f"Airflow cannot be reached at {self._airflow.url}{path} ({fault}).",
             ) from fault
