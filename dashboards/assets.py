@@ -21,7 +21,7 @@ import yaml
 from dashboards.charts import BAND_EDGES, Node, build_chart, name_shown
 from dashboards.definitions import LANGUAGES, ROOM, Definitions, join_languages, read_definitions, speak
 from dashboards.explained import name_link, show_texts, write_link
-from dashboards.names import name_columns
+from dashboards.named_columns import name_columns
 from dashboards.tiles import write_map, write_style
 
 ASSETS = ROOM / "assets"

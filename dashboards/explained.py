@@ -7,7 +7,7 @@ that somebody sent could be markup: every text of such a table is therefore show
 from __future__ import annotations
 
 from dashboards.charts import LINK, Node, name_shown
-from dashboards.names import name_columns
+from dashboards.named_columns import name_columns
 
 # Answered by Superset itself (superset/explain_page.py), so that who may ask is who is signed in there.
 ADDRESS = "/tanlian/explain"

@@ -12,7 +12,7 @@ from typing import Any
 import yaml
 
 from dashboards.definitions import ROOM
-from dashboards.names import name_columns
+from dashboards.named_columns import name_columns
 
 # One hue from light to dark (ColorBrewer's Blues), with the colour of a text that stays readable on it.
 SHADES = (("#EFF3FF", "#222"), ("#BDD7E7", "#222"), ("#6BAED6", "#111"), ("#3182BD", "#FFF"), ("#08519C", "#FFF"))

@@ -11,13 +11,18 @@ from ingest.contract import read_contracts
 
 
 @cache
+def list_faults() -> dict[str, dict[str, Text]]:
+    """Source -> rule -> its sentence: the contract's own rules, and what every source asks of a cell, which has one wording for all."""
+    common = {code.removeprefix("fault_"): text for code, text in load_wording().items() if code.startswith("fault_")}
+    return {
+        source: common | {rule.code: Text(rule.message.zh, rule.message.en) for rule in contract.rules}
+        for source, contract in read_contracts().items()
+    }
+
+
 def name_fault(source: str, rule: str) -> Text:
-    """The sentence of a row rule as the source's contract has it; what every source asks of a cell has one wording for all."""
-    contract = read_contracts().get(source)
-    for each in contract.rules if contract else ():
-        if each.code == rule:
-            return Text(each.message.zh, each.message.en)
-    return load_wording().get(f"fault_{rule}", same(rule))
+    """The sentence of a row rule as `list_faults` has it; the code where there is none."""
+    return list_faults().get(source, {}).get(rule, same(rule))
 
 
 def tell_evidence(evidence: str | None) -> Text:

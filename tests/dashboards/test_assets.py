@@ -16,7 +16,8 @@ from dashboards import assets
 from dashboards.charts import LINK
 from dashboards.definitions import LANGUAGES, MARTS, read_definitions, read_tables, speak
 from dashboards.explained import show_texts
-from dashboards.names import name_columns, read_names
+from dashboards.named_columns import EVIDENCE, name_columns
+from dashboards.names import read_names
 from dashboards.tiles import write_map
 
 GUARDED = re.compile(r"case when count\(\*\) = 1 then max\((\w+)\) end")
@@ -337,6 +338,37 @@ def test_names_are_worked_out_as_they_stand() -> None:
     assert [row["activity_name_en"] for row in found] == ["No single activity", "Coke"]
     assert [row["as_of_name_en"] for row in found] == ["2026-06-30", None]
     assert "product_name_zh" not in name_columns({"product_code": "VARCHAR", "product_name_zh": "VARCHAR"}), "the mart's own name stays"
+
+
+def test_evidence_paths_and_rules_are_told_in_words() -> None:
+    named = name_columns({"evidence": "VARCHAR", "path": "VARCHAR", "source": "VARCHAR", "rule": "VARCHAR"})
+    asked = """
+        ('{"matched_by":"facility","first_covered_year":2023}', '["D-1","D-2"]', 'market_quote', 'required'),
+        ('{"cancelled_t_co2e":12000.00000000,"surrendered_offset_t_co2e":0.0}', '[]', 'market_quote', 'new_rule'),
+        ('{"what":"else"}', null, 'market_quote', null)"""
+    with duckdb.connect() as connection:
+        rows = connection.execute(
+            f"select {', '.join(named.values())} from (values {asked}) as mart (evidence, path, source, rule)"
+        ).fetchall()
+    found = [dict(zip(named, row, strict=True)) for row in rows]
+    assert [row["evidence_name_zh"] for row in found] == [
+        "对应依据 设施编号；首个纳管年度 2023",
+        "注销量（吨） 12,000；已清缴抵销量（吨） 0",
+        '{"what":"else"}',
+    ]
+    assert found[0]["evidence_name_en"] == "Matched by the facility; First covered year 2023"
+    assert [row["path_name_en"] for row in found] == ["D-1 → D-2", "—", "—"]
+    assert [row["rule_name_en"] for row in found] == ["a required cell should not be empty", "new_rule", None]
+
+
+def test_every_part_of_the_findings_evidence_is_known() -> None:
+    model = (MARTS / "ccer" / "ccer__findings.sql").read_text(encoding="utf-8")
+    written = {
+        part
+        for block in re.findall(r"json_text\(\{(.*?)\}\)", model, re.DOTALL)
+        for part in re.findall(r"^\s*'(\w+)':", block, re.MULTILINE)
+    }
+    assert written == set(EVIDENCE)
 
 
 def test_half_translated_text_is_refused() -> None:
