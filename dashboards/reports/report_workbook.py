@@ -5,8 +5,10 @@ from __future__ import annotations
 import io
 import math
 import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from xml.etree import ElementTree
 
 import vl_convert
 import xlsxwriter
@@ -21,6 +23,9 @@ if TYPE_CHECKING:
 OPTIONS = {"strings_to_formulas": False, "strings_to_urls": False, "strings_to_numbers": False, "in_memory": True}
 FONT = "Microsoft YaHei"
 WIDEST, NARROWEST = 46, 9
+PAGE_WIDTH, PANEL_GAP, ROW_PIXELS = 1080, 16, 20  # pixels of a screen with 96 to the inch
+DRAWN_PIXEL = 96 / 72  # a pixel of a drawing is a point on the sheet
+LINE_HEIGHT = 16.0  # points, at the size that tables are set in
 HEAD_COLUMNS = 7  # at least so many columns hold a sheet's title and note
 _FORBIDDEN = re.compile(r"[\[\]:*?/\\']")
 
@@ -97,8 +102,9 @@ class _Writer:
     def write_overview(self, content: Content, sheets: list[tuple[str, Exhibit, str]]) -> None:
         language = self.language
         sheet = self.add_sheet(self.name_sheet(say("sheet_overview")[language]))
-        sheet.set_column(0, 0, 24)
+        sheet.set_column(0, 0, 40)
         sheet.set_column(1, 1, 100)
+        sheet.set_row(0, 26)
         sheet.write_string(0, 0, content.title[language], self.style(bold=True, font_size=16))
         sheet.write_string(1, 0, content.reader[language], self.style(bold=True))
         row = 2
@@ -115,7 +121,7 @@ class _Writer:
         for code, exhibit, name in sheets:
             row += 1
             sheet.write_url(row, 0, f"internal:'{name}'!A1", self.style(font_color="#0072b2"), say(f"section_{code}")[language])
-            sheet.write_string(row, 1, exhibit.title[language], self.style(text_wrap=True))
+            self._write_wrapped(sheet, row, [(1, 100, exhibit.title[language])])
         sheet.write_string(row + 2, 0, say("null_meaning")[language], self.style(font_color="#5b6773"))
 
     def write_exhibit(self, exhibit: Exhibit, name: str) -> None:
@@ -139,30 +145,35 @@ class _Writer:
         row = 4
         if exhibit.table:
             numbers = exhibit.table.number_columns
+            sheet.set_row(row, _row_height(zip((head[language] for head in exhibit.table.columns), widths, strict=True)))
             for column, head in enumerate(exhibit.table.columns):
-                look = {"bold": True, "bottom": 1, "text_wrap": True, "align": "right" if column in numbers else "left"}
+                look = {"bold": True, "bottom": 1, "text_wrap": True} | _align(column, column in numbers)
                 sheet.write_string(row, column, head[language], self.style(**look))
                 sheet.set_column(column, column, widths[column])
             for cells in exhibit.table.rows:
                 row += 1
+                sheet.set_row(row, _row_height(zip((cell.display[language] for cell in cells), widths, strict=True)))
                 for column, cell in enumerate(cells):
                     self._write_cell(sheet, row, column, cell, column in numbers)
             sheet.freeze_panes(5, 0)
             sheet.repeat_rows(4)
             row += 2
-        for panel in exhibit.drawings.get(language, ()):
-            picture = io.BytesIO(draw_png(panel))
-            sheet.insert_image(
-                row,
-                0,
-                f"{exhibit.code}.png",
-                {"image_data": picture, "x_scale": 0.5, "y_scale": 0.5, "description": exhibit.title[language]},
-            )
-            row += 14
+        self._write_drawings(sheet, row, exhibit)
+
+    def _write_drawings(self, sheet: Any, row: int, exhibit: Exhibit) -> None:
+        """The panels from a row on, small ones side by side as on the page."""
+        across, down = 0, 0
+        for panel in exhibit.drawings.get(self.language, ()):
+            width, height = read_size(panel)
+            if across and across + width > PAGE_WIDTH:
+                row, across, down = row + math.ceil(down / ROW_PIXELS) + 1, 0, 0
+            picture = {"image_data": io.BytesIO(draw_png(panel)), "x_scale": 0.5, "y_scale": 0.5, "x_offset": across}
+            sheet.insert_image(row, 0, f"{exhibit.code}.png", picture | {"description": exhibit.title[self.language]})
+            across, down = across + width + PANEL_GAP, max(down, height)
 
     def _write_cell(self, sheet: Any, row: int, column: int, cell: Cell, right: bool) -> None:
         shown = cell.display[self.language]
-        align = {"align": "right"} if right else {"align": "left"}
+        align = _align(column, right)
         if cell.value is None:
             sheet.write_string(row, column, shown, self.style(text_wrap=measure(shown) > WIDEST, **align))
         elif not cell.is_number:
@@ -175,7 +186,7 @@ class _Writer:
         texts = [row[column].display[self.language] for row in exhibit.table.rows]
         longest = max((measure(text) for text in texts), default=0)
         head = measure(exhibit.table.columns[column][self.language])
-        return max(NARROWEST, min(WIDEST, max(longest, min(head, 16)) + 2))
+        return max(NARROWEST, min(WIDEST, max(longest, min(head, 16)) + 3))
 
     def write_methods(self, content: Content) -> None:
         language = self.language
@@ -188,14 +199,31 @@ class _Writer:
         for method in content.methods:
             row += 1
             sheet.write_string(row, 0, f"{method['code']} {method['title'][language]}", self.style(bold=True))
-            sheet.write_string(row, 1, method["text"][language], self.style(text_wrap=True))
+            self._write_wrapped(sheet, row, [(1, 100, method["text"][language])])
         row += 2
         sheet.write_string(row, 0, say("section_citations")[language], self.style(bold=True, font_size=12))
         for citation in content.citations:
             row += 1
-            sheet.write_string(row, 0, citation["document"][language], self.style(text_wrap=True))
-            sheet.write_string(row, 1, citation["fact"][language], self.style(text_wrap=True))
-            sheet.write_string(row, 2, say(f"confidence_{citation['confidence']}")[language], self.style())
+            confidence = say(f"confidence_{citation['confidence']}")[language]
+            self._write_wrapped(
+                sheet, row, [(0, 40, citation["document"][language]), (1, 100, citation["fact"][language]), (2, 18, confidence)]
+            )
+
+    def _write_wrapped(self, sheet: Any, row: int, cells: list[tuple[int, int, str]]) -> None:
+        """Texts in their columns, each of a width, in a row high enough for all of them."""
+        sheet.set_row(row, _row_height((text, width) for _, width, text in cells))
+        for column, _, text in cells:
+            sheet.write_string(row, column, text, self.style(text_wrap=True))
+
+
+def _align(column: int, right: bool) -> dict[str, Any]:
+    """Figures stand right; a text keeps away from the figures before it."""
+    return {"align": "right"} if right else {"align": "left", "indent": min(column, 1)}
+
+
+def _row_height(cells: Iterable[tuple[str, int]]) -> float:
+    """Points for the cell with the most lines: not every program finds the height of a wrapped text by itself."""
+    return LINE_HEIGHT * max(1, *(math.ceil(measure(text) / (width * 0.95)) for text, width in cells))
 
 
 def measure(text: str) -> int:
@@ -203,7 +231,15 @@ def measure(text: str) -> int:
     return sum(2 if ord(letter) > 0x2E7F else 1 for letter in text)
 
 
+def read_size(svg: str) -> tuple[int, int]:
+    """Width and height of a drawing on the sheet, in pixels."""
+    root = ElementTree.fromstring(svg)
+    width, height = (math.ceil(float(root.attrib[side]) * DRAWN_PIXEL) for side in ("width", "height"))
+    return width, height
+
+
 def draw_png(svg: str) -> bytes:
-    """A drawing as a picture at twice its size, in a font that has Chinese."""
-    named = str(svg).replace("<svg ", '<svg font-family="Noto Sans CJK SC, sans-serif" ', 1)
+    """A drawing as a picture at twice its size, in a font that has Chinese, on white: what is half transparent would turn grey without it."""
+    opening, rest = str(svg).replace("<svg ", '<svg font-family="Noto Sans CJK SC, sans-serif" ', 1).split(">", 1)
+    named = f'{opening}><rect width="100%" height="100%" fill="#ffffff"/>{rest}'
     return bytes(vl_convert.svg_to_png(named, scale=2))
