@@ -222,10 +222,27 @@ def test_built_anew_from_a_backup_on_another_machine_every_mart_is_the_same(
     tell(machines=len(machines), marts=len(expected), differing=0)
 
 
+# One of each kind: nothing written, files half written, whole without seals, renamed and unlisted, on either side of the switch.
+TELLING_STEPS = [
+    "after dbt",
+    "inside an audience file",
+    "manifest written, no seals",
+    "folder renamed, not listed",
+    "pointer made, not switched",
+    "pointer switched",
+]
+
+
+@pytest.mark.parametrize("chosen", [TELLING_STEPS, pytest.param(list(RELEASE_STEPS), marks=pytest.mark.soak)], ids=["telling", "every"])
 def test_killed_at_any_step_readers_see_a_whole_release_and_the_next_run_ends_the_same(
-    published: Published, tmp_path: Path, open_warehouse: Open, die_at: Callable[..., None], reuse_builds: Callable[[str], None]
+    chosen: list[str],
+    published: Published,
+    tmp_path: Path,
+    open_warehouse: Open,
+    die_at: Callable[..., None],
+    reuse_builds: Callable[[str], None],
 ) -> None:
-    steps = {step: copy_data(published.before, tmp_path / str(number)) for number, step in enumerate(RELEASE_STEPS)}
+    steps = {step: copy_data(published.before, tmp_path / str(number)) for number, step in enumerate(chosen)}
     old = check_whole(published.before)
     expected = read_manifest((published.after / "releases" / "current").resolve())
     die_at("release", steps, str(published.made[SECOND]), SECOND)
