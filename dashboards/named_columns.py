@@ -54,7 +54,8 @@ def name_columns(columns: Node) -> dict[str, str]:
             elif column == "evidence":
                 found[name] = _tell_evidence(column, lang)
             elif column == "path":
-                found[name] = f"coalesce(nullif(array_to_string(json_extract_string({column}, '$[*]'), ' → '), ''), '{ABSENT}')"
+                joined = f"coalesce(nullif(array_to_string(json_extract_string({column}, '$[*]'), ' → '), ''), '{ABSENT}')"
+                found[name] = _only_json(column, joined)
             elif column == "rule" and "source" in columns:
                 found[name] = _tell_fault(lang)
     return found
@@ -85,7 +86,12 @@ def _tell_evidence(column: str, lang: str) -> str:
     for part in EVIDENCE:
         value = f"json_extract_string({column}, '$.{part}')"
         parts.append(f"{_quote(getattr(head_column(part), lang) + ' ')} || {_tell_part(part, value, lang)}")
-    return f"coalesce(nullif(concat_ws({_quote(_BETWEEN[lang])}, {', '.join(parts)}), ''), {column})"
+    return _only_json(column, f"coalesce(nullif(concat_ws({_quote(_BETWEEN[lang])}, {', '.join(parts)}), ''), {column})")
+
+
+def _only_json(column: str, told: str) -> str:
+    """A text that is no JSON is shown as it is, instead of ending the question for every row."""
+    return f"case when {column} is null or json_valid({column}) then {told} else {column} end"
 
 
 def _tell_part(part: str, value: str, lang: str) -> str:
