@@ -66,6 +66,12 @@ class Live:
             browser.headers.update({"X-CSRFToken": token, "Referer": self.server.url})
             yield browser
 
+    def point_to(self, release: str) -> None:
+        """Put another release in force, as a publication does."""
+        fresh = self.data_dir / "releases" / "next"
+        fresh.symlink_to(release)
+        fresh.replace(self.data_dir / "releases" / "current")
+
     def publish(self, only: frozenset[str] = frozenset()) -> publication.Published:
         """The ministry's dashboards, and those of the readers named."""
         return publication.publish(self.server.url, self.server.user, self.server.password, self.data_dir, only=only)

@@ -276,11 +276,11 @@ def test_a_new_release_shows_without_restart(live: Live, session: client.Superse
     shutil.copy(live.release_file, second)
     with duckdb.connect(str(second)) as connection:
         connection.execute("update marts.release__summary set release_id = 'the-next-release'")
-    point_to(live, "second")
+    live.point_to("second")
     try:
         assert session.chart_data(chart, force=False)[0]["release_id"] == "the-next-release"
     finally:
-        point_to(live, "first")
+        live.point_to("first")
     assert session.chart_data(chart, force=False)[0]["release_id"] == old
 
 
@@ -303,7 +303,7 @@ def test_a_page_keeps_its_release_until_it_is_opened_again(live: Live, mart: duc
 
         browser.get("/superset/dashboard/sector-footprints-zh/")
         assert see() == first
-        point_to(live, "third")
+        live.point_to("third")
         try:
             assert see() == first, "the open page keeps its release"
             started = time.perf_counter()
@@ -311,14 +311,8 @@ def test_a_page_keeps_its_release_until_it_is_opened_again(live: Live, mart: duc
             assert see() == "after-the-page"
             assert time.perf_counter() - started < 30
         finally:
-            point_to(live, "first")
+            live.point_to("first")
         assert see() == "after-the-page"
-
-
-def point_to(live: Live, release: str) -> None:
-    fresh = live.data_dir / "releases" / "next"
-    fresh.symlink_to(release)
-    fresh.replace(live.data_dir / "releases" / "current")
 
 
 def test_server_answers_on_loopback_only(live: Live) -> None:
