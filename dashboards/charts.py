@@ -391,8 +391,8 @@ def _network(chart: Node, labels: Node) -> tuple[str, Node, list[Node]]:
         "baseEdgeWidth": 2,
         "baseNodeSize": 14,
         "edgeLength": 120,
-        "repulsion": 1500,
-        "gravity": 0.2,
+        "repulsion": 400,
+        "gravity": 0.3,
         "friction": 0.2,
         "extra_form_data": {},
     }
