@@ -39,7 +39,10 @@ _BETWEEN = {"zh": "；", "en": "; "}
 
 
 def name_columns(columns: Node) -> dict[str, str]:
-    """Column of words -> SQL that works it out, for every column of codes, flag, rule and JSON of a table. What the mart names itself stays."""
+    """Column of words -> SQL that works it out, for every column of codes, flags, days, rules and JSON of a table.
+
+    A column of names that the mart has itself stays as it is.
+    """
     named = read_names()
     found: dict[str, str] = {}
     for column, kind in columns.items():
@@ -100,7 +103,7 @@ def _tell_part(part: str, value: str, lang: str) -> str:
     if part in read_names():
         return _write_case(value, {code: text[lang] for code, text in read_names()[part].items()})
     if part.endswith("_t_co2e"):
-        return f"format('{{:,.0f}}', cast({value} as double))"
+        return f"coalesce(format('{{:,.0f}}', try_cast({value} as double)), {value})"
     return value
 
 

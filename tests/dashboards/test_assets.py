@@ -346,7 +346,8 @@ def test_evidence_paths_and_rules_are_told_in_words() -> None:
         ('{"matched_by":"facility","first_covered_year":2023}', '["D-1","D-2"]', 'market_quote', 'required'),
         ('{"cancelled_t_co2e":12000.00000000,"surrendered_offset_t_co2e":0.0}', '[]', 'market_quote', 'new_rule'),
         ('{"what":"else"}', null, 'market_quote', null),
-        ('no json', 'no list', 'nobody', 'required')"""
+        ('no json', 'no list', 'nobody', 'required'),
+        ('{"issued_t_co2e":"many"}', null, 'nobody', null)"""
     with duckdb.connect() as connection:
         rows = connection.execute(
             f"select {', '.join(named.values())} from (values {asked}) as mart (evidence, path, source, rule)"
@@ -357,10 +358,11 @@ def test_evidence_paths_and_rules_are_told_in_words() -> None:
         "注销量（吨） 12,000；已清缴抵销量（吨） 0",
         '{"what":"else"}',
         "no json",
+        "签发量（吨） many",
     ]
     assert found[0]["evidence_name_en"] == "Matched by the facility; First covered year 2023"
-    assert [row["path_name_en"] for row in found] == ["D-1 → D-2", "—", "—", "no list"]
-    assert [row["rule_name_en"] for row in found] == ["a required cell should not be empty", "new_rule", None, "required"]
+    assert [row["path_name_en"] for row in found] == ["D-1 → D-2", "—", "—", "no list", "—"]
+    assert [row["rule_name_en"] for row in found] == ["a required cell should not be empty", "new_rule", None, "required", None]
 
 
 def test_every_part_of_the_findings_evidence_is_known() -> None:

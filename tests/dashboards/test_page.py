@@ -239,7 +239,7 @@ def wait_for_charts(page: Page, titles: list[str]) -> str:
 
 
 HOSTILE = """<img src=x onerror="document.title='taken'"><script>document.title='taken'</script>">=1+1\u202e"""
-# Where senders' texts are shown: tables with and without links, with sentences made from them, names and axes.
+# Where senders' texts are shown: tables with and without links, as they are and in sentences made from them.
 SHOWN_TEXTS = {
     "ccer": {"ccer__findings": ["subject_id", "enterprise_id", "evidence"], "ccer__ledger": ["issuance_id", "project_id"]},
     "ets-positions": {"ets__positions_by_year": ["enterprise_id"]},
