@@ -78,8 +78,9 @@ class RowTree:
         leaves: leaf hashes in ascending order, 32 bytes each.
         """
         self._levels = [leaves]
-        while len(self._levels[-1]) > HASH_BYTES:
-            self._levels.append(_hash_pairs(self._levels[-1]))
+        with duckdb.connect() as con:  # one for all levels: opening one takes longer than hashing a small level
+            while len(self._levels[-1]) > HASH_BYTES:
+                self._levels.append(_hash_pairs(con, self._levels[-1]))
 
     @property
     def size(self) -> int:
@@ -108,14 +109,13 @@ class RowTree:
         return [self._node(level, (index >> level) ^ 1) for level in range(len(self._levels) - 1)]
 
 
-def _hash_pairs(level: bytes) -> bytes:
+def _hash_pairs(con: duckdb.DuckDBPyConnection, level: bytes) -> bytes:
     """The level above: each node is `merkle.node_hash` of the two below it."""
     count = len(level) // (2 * HASH_BYTES)
     below = pa.table({"pair": pa.FixedSizeBinaryArray.from_buffers(pa.binary(2 * HASH_BYTES), count, [None, pa.py_buffer(level)])})
-    with duckdb.connect() as con:
-        con.register("below", below)
-        hashed = con.execute(r"select sha256('\x01'::blob || pair) from below")
-        return b"".join(bytes.fromhex("".join(batch.column(0).to_pylist())) for batch in hashed.to_arrow_reader(_BATCH))
+    con.register("below", below)
+    hashed = con.execute(r"select sha256('\x01'::blob || pair) from below")
+    return b"".join(bytes.fromhex("".join(batch.column(0).to_pylist())) for batch in hashed.to_arrow_reader(_BATCH))
 
 
 def mart_tree(con: duckdb.DuckDBPyConnection, policy: Policy, mart: str, key: str) -> RowTree:
