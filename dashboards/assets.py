@@ -306,7 +306,7 @@ def _build_dashboard(spoken: Node, lang: str, reader: Reader) -> Node:
             "refresh_frequency": 0,
             "timed_refresh_immune_slices": [],
             "default_filters": "{}",
-            "filter_bar_orientation": "VERTICAL",
+            "filter_bar_orientation": "HORIZONTAL",
         },
         "version": "1.0.0",
     }
