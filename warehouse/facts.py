@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 from datetime import datetime
+from pathlib import Path
 from typing import Any
+
+import duckdb
 
 from ingest.contract import read_contracts
 from warehouse.ledger import Ledger
@@ -20,9 +23,18 @@ def _instant(text: str | None) -> str:
     return "cast(null as timestamp)" if text is None else f"timestamp {_text(text.rstrip('Z'))}"
 
 
-def _is_demonstration(settings: Settings) -> bool:
+def is_demonstration(settings: Settings) -> bool:
     """Whether the demonstration world was ever put into this data directory."""
     return (settings.data / "demonstration.json").exists()
+
+
+def says_demonstration(file: Path) -> bool:
+    """Whether a release's file says of itself that it holds synthetic data; a build, which is no release yet, says nothing."""
+    with duckdb.connect(str(file), read_only=True) as con:
+        try:
+            return con.execute("select coalesce(bool_or(is_demonstration), false) from marts.release__summary").fetchone() == (True,)
+        except duckdb.CatalogException:
+            return False
 
 
 def _summary(settings: Settings, manifest: dict[str, Any]) -> str:
@@ -30,7 +42,7 @@ def _summary(settings: Settings, manifest: dict[str, Any]) -> str:
     return (
         f"select {_text(manifest['release_id'])} as release_id, cast({_text(manifest['parent_release_id'])} as varchar) as parent_release_id, "
         f"{_instant(manifest['as_of'])} as as_of, date {_text(manifest['rule_date'])} as rule_date, {_instant(manifest['published_at'])} as published_at, "
-        f"{_text(manifest['code_version'])} as code_version, {str(_is_demonstration(settings)).lower()} as is_demonstration, "
+        f"{_text(manifest['code_version'])} as code_version, {str(is_demonstration(settings)).lower()} as is_demonstration, "
         f"{len({entry['delivery_id'] for entry in manifest['deliveries']})} as delivery_count, {len(gates)} as gate_count, "
         f"cast({sum(gate['rows_examined'] for gate in gates)} as bigint) as rows_examined"
     )
