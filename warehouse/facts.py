@@ -9,7 +9,8 @@ from typing import Any
 
 import duckdb
 
-from ingest.contract import read_contracts
+from ingest.contract import Contract, read_contracts
+from ingest.lookups import parquet_relation
 from warehouse.ledger import Ledger
 from warehouse.repair.counts import repairs_query
 from warehouse.settings import Settings
@@ -48,7 +49,20 @@ def _summary(settings: Settings, manifest: dict[str, Any]) -> str:
     )
 
 
-def _sources(ledger: Ledger, as_of: datetime) -> str:
+def _newest_day(settings: Settings, ledger: Ledger, contract: Contract, as_of: datetime) -> str:
+    """SQL of the newest day that a source's landed rows speak of, in China's time; null where its rows bear no day. A file that came
+    today may tell of last year: when it came says nothing of that.
+    """
+    column = contract.day_column
+    files = [settings.data / row["path"] for row in ledger.landing_files(contract.source, as_of)] if column else []
+    if column is None or not files:
+        return "cast(null as date)"
+    kind = contract.column(column).sql_type
+    day = f"{column} + interval 8 hour" if kind == "timestamp" else column  # stored instants are UTC
+    return f"(select max(cast({day} as date)) from {parquet_relation(files, {column: kind})})"
+
+
+def _sources(settings: Settings, ledger: Ledger, as_of: datetime) -> str:
     rows = []
     for contract in read_contracts().values():
         known = [row for row in ledger.deliveries(contract.source) if row["received_at"] <= as_of.isoformat()]
@@ -61,7 +75,7 @@ def _sources(ledger: Ledger, as_of: datetime) -> str:
             f"select {_text(contract.source)} as source, {_text(contract.title.zh)} as title_zh, {_text(contract.title.en)} as title_en, "
             f"{len(known)} as delivery_count, {sum(row['status'] == 'rejected' for row in known)} as rejected_file_count, "
             + ", ".join(f"cast({sums[name]} as bigint) as {name}_count" for name in sums)
-            + f", {_instant(last)} as last_received_at, {contract.cadence_days} as cadence_days, "
+            + f", {_instant(last)} as last_received_at, {_newest_day(settings, ledger, contract, as_of)} as newest_content_on, {contract.cadence_days} as cadence_days, "
             f"cast({'null' if days is None else days} as integer) as days_since_received, {str(stale).lower()} as is_stale"
         )
     return " union all ".join(rows)
@@ -124,7 +138,7 @@ def own_tables(settings: Settings, ledger: Ledger, manifest: dict[str, Any], as_
     """
     return {
         "release__summary": _summary(settings, manifest),
-        "release__sources": _sources(ledger, as_of),
+        "release__sources": _sources(settings, ledger, as_of),
         "release__waivers": _waivers(manifest["waivers"]),
         "release__repairs": repairs_query(settings, ledger, as_of),
         "release__gates": _gates(manifest),

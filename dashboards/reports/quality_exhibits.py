@@ -9,7 +9,7 @@ from typing import Any
 from dashboards.names import read_names
 from dashboards.reports import charts
 from dashboards.reports.exhibit import Cell, Exhibit, make_exhibit, make_table, put_number, put_text
-from dashboards.reports.numbers import ABSENT, write_instant, write_number, write_share
+from dashboards.reports.numbers import ABSENT, write_day, write_instant, write_number, write_share
 from dashboards.reports.release_file import Releases, Row
 from dashboards.reports.wording import Text, same, say
 
@@ -61,6 +61,7 @@ def build_sources(releases: Releases) -> Exhibit:
         "duplicate",
         "quarantined",
         "last_received",
+        "newest_content",
         "days",
         "cadence",
         "state",
@@ -74,6 +75,7 @@ def build_sources(releases: Releases) -> Exhibit:
                 put_number(row["rejected_file_count"]),
                 *(put_number(row[f"{kind}_count"]) for kind in ("received", "accepted", "duplicate", "quarantined")),
                 put_text(write_instant(row["last_received_at"])[:10]),
+                put_text(write_day(row.get("newest_content_on"))),  # a release of older code does not say
                 put_days(row["days_since_received"]),
                 put_days(row["cadence_days"]),
                 put_text(name_state(row)),
