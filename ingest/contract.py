@@ -48,6 +48,7 @@ _COLUMN_PROPERTIES = {
     "titleZh",
     "aliases",
     "unit",
+    "unitColumn",
     "type",
     "identifier",
     "share",
@@ -98,6 +99,7 @@ class Column:
     description: Message  # of what the cell holds
     required: bool = False
     unit: str | None = None
+    unit_column: str | None = None  # where each row has a unit of its own: the unit, or what `unit` is per
     aliases: tuple[str, ...] = ()
     values: tuple[str, ...] = ()
     list: str | None = None  # `<reference list>.<column>`
@@ -235,6 +237,7 @@ def _column(item: SchemaProperty, where: str) -> Column:
         description=_both(item.description, where),
         required=bool(item.required),
         unit=custom.get("unit"),
+        unit_column=custom.get("unitColumn"),
         aliases=tuple(custom.get("aliases", ())),
         values=tuple(str(value.value) for value in item.enum or ()),
         list=custom.get("list"),
@@ -348,6 +351,8 @@ def read_contract(path: Path) -> Contract:
     custom = _properties(standard.customProperties, _SOURCE_PROPERTIES, where)
     columns = tuple(_column(item, where) for item in schema.properties or [])
     names = {column.name for column in columns}
+    if unknown := sorted({column.unit_column for column in columns if column.unit_column} - names):
+        raise ContractError(f"{where}: unitColumn must be a column of the source, found {', '.join(unknown)}")
     keyed = sorted((item.primaryKeyPosition or 0, item.name or "") for item in schema.properties or [] if item.primaryKey)
     if not keyed:
         raise ContractError(f"{where}: no primary key")

@@ -152,7 +152,10 @@ def _planned_document(planned: "Planned") -> dict[str, Any]:
 def as_document(found: "Comparison") -> dict[str, Any]:
     """A comparison as JSON tells it, every part beside the move it belongs to."""
     attribution = found.attribution
-    moves = [asdict(move) | {"move": move.move, "residual": float(move.residual)} for move in attribution.moves]
+    moves = [
+        asdict(move) | {"move": move.move, "residual": float(move.residual), "declared_unit": found.units.get(move.key["product_code"])}
+        for move in attribution.moves
+    ]
     return {
         "first": found.first,
         "second": found.second,

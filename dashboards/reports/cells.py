@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from dashboards.reports.release_file import Releases, Row
 from dashboards.reports.wording import LANGUAGES, Text, load_wording, same, say
@@ -89,7 +90,7 @@ def tell_cells_apart(rows: Sequence[Row]) -> list[Text]:
     return names
 
 
-def name_unit(row: Row) -> Text:
+def name_unit(row: Mapping[str, Any]) -> Text:
     """kgCO2e per the product's declared unit."""
     unit = row.get("declared_unit")
     if unit is None:

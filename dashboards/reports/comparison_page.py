@@ -14,7 +14,7 @@ import altair as alt
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from dashboards.reports.cells import write_key
+from dashboards.reports.cells import name_unit, write_key
 from dashboards.reports.charts import BLUE, INK, PAPER, VERMILION, WHOLE_WIDTH, Spec, finish
 from dashboards.reports.exhibit import Exhibit, make_exhibit, make_table, put_number, put_share, put_text
 from dashboards.reports.figures import head_column, name_code
@@ -107,6 +107,7 @@ def _picture(move: Row, measure: str, place: int, named: Mapping[str, Mapping[st
         key=name_key(move["key"]),
         old=write_number(move["old"]),
         new=write_number(move["new"]),
+        unit=name_unit(move),
         cause=_name_causes(named["causes"], largest),
     )
     note = say("comparison_waterfall_note")
@@ -120,48 +121,45 @@ def _picture(move: Row, measure: str, place: int, named: Mapping[str, Mapping[st
 
 
 def draw_waterfall(move: Row, causes: Mapping[str, Text], language: Language) -> Spec:
-    """From the figure before, by each cause's part, to the figure after. The axis does not begin at nothing: the parts are what is shown."""
-    bars = [{"name": say("comparison_before")[language], "low": None, "from": None, "to": move["old"], "colour": INK}]
+    """From the figure before, by each cause's part, to the figure after. The axis does not begin at nothing, since the parts are what is shown:
+    so the two figures are dots, whose place alone is read, and only the parts are bars, whose length is.
+    """
+    bars: list[dict[str, Any]] = [{"name": say("comparison_before")[language], "from": move["old"], "to": move["old"], "is_part": False}]
     level = move["old"]
     for cause, part in move["parts"].items():
-        bars.append(
-            {
-                "name": _name_causes(causes, cause)[language],
-                "from": level,
-                "to": level + part,
-                "colour": VERMILION if part > 0 else BLUE,
-                "label": write_number(part, signed=True),
-            }
-        )
+        colour = VERMILION if part > 0 else BLUE
+        name, label = _name_causes(causes, cause)[language], write_number(part, signed=True)
+        bars.append({"name": name, "from": level, "to": level + part, "colour": colour, "label": label, "is_part": True})
         level += part
-    bars.append({"name": say("comparison_after")[language], "from": None, "to": move["new"], "colour": INK})
+    bars.append({"name": say("comparison_after")[language], "from": move["new"], "to": move["new"], "is_part": False})
     levels = [bar["to"] for bar in bars]
     low, high = min(levels), max(levels)
     room = (high - low or abs(high) or 1) * 0.15
     for bar in bars:
-        bar["from"] = low - room if bar["from"] is None else bar["from"]
         bar.setdefault("label", write_number(bar["to"]))
         bar["end"] = max(bar["from"], bar["to"])
-    order = [bar["name"] for bar in bars]
-    chart = alt.Chart(alt.NamedData("bars")).encode(
-        y=alt.Y("name:N", sort=order, axis=alt.Axis(title=None, minExtent=_LABELS, maxExtent=_LABELS, labelLimit=_LABELS - 4, ticks=False))
-    )
+    axis = alt.Axis(title=None, minExtent=_LABELS, maxExtent=_LABELS, labelLimit=_LABELS - 4, ticks=False)
+    y = alt.Y("name:N", sort=[bar["name"] for bar in bars], axis=axis)
     scale = alt.Scale(domain=[low - room, high + 1.6 * room], zero=False, nice=False)
-    bar_marks = chart.mark_bar(height=17).encode(
-        x=alt.X("from:Q", scale=scale, axis=alt.Axis(title="kgCO₂e", tickCount=6)), x2="to:Q", color=alt.Color("colour:N", scale=None)
+    x = alt.X("from:Q", scale=scale, axis=alt.Axis(title=name_unit(move)[language], tickCount=6))
+    parts = alt.Chart(alt.NamedData("parts")).mark_bar(height=17).encode(y=y, x=x, x2="to:Q", color=alt.Color("colour:N", scale=None))
+    dots = alt.Chart(alt.NamedData("figures")).mark_point(filled=True, size=90, color=INK, opacity=1).encode(y=y, x=x)
+    labels = (
+        alt.Chart(alt.NamedData("bars"))
+        .mark_text(align="left", dx=8, fontSize=11.5, color=INK, stroke=PAPER, strokeWidth=0)
+        .encode(y=y, x=alt.X("end:Q", scale=scale), text="label:N")
     )
-    labels = chart.mark_text(align="left", dx=5, fontSize=11.5, color=INK, stroke=PAPER, strokeWidth=0).encode(
-        x=alt.X("end:Q", scale=scale), text="label:N"
-    )
-    return finish(alt.layer(bar_marks, labels), {"bars": bars}, WHOLE_WIDTH - _LABELS - 60, 24 * len(bars))
+    data = {"bars": bars, "parts": [bar for bar in bars if bar["is_part"]], "figures": [bar for bar in bars if not bar["is_part"]]}
+    return finish(alt.layer(parts, dots, labels), data, WHOLE_WIDTH - _LABELS - 60, 24 * len(bars))
 
 
 def _list_moves(moves: Sequence[Row], measure: str, named: Mapping[str, Mapping[str, Text]]) -> Exhibit:
     causes = list(dict.fromkeys(cause for move in moves for cause in move["parts"]))
-    columns = [say("comparison_key"), say("comparison_before"), say("comparison_after"), say("comparison_moved_by")]
+    columns = [say("comparison_key"), say("column_unit"), say("comparison_before"), say("comparison_after"), say("comparison_moved_by")]
     rows = [
         [
             put_text(name_key(move["key"])),
+            put_text(name_unit(move)),
             put_number(move["old"]),
             put_number(move["new"]),
             put_number(move["move"], signed=True),

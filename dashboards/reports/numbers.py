@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
@@ -13,16 +14,21 @@ CHINA = ZoneInfo("Asia/Shanghai")
 
 
 def write_number(value: float | int | None, *, signed: bool = False) -> str:
-    """Four significant digits for measured figures, all digits for whole counts and for what is above 1,000."""
+    """Four significant digits for measured figures, all digits for whole ones and for what is above 1,000; powers of ten only below a millionth."""
     if value is None:
         return ABSENT
-    if isinstance(value, int) or value == 0:
+    if isinstance(value, int) or float(value).is_integer():
         text = f"{abs(int(value)):,}"
     else:
         size = abs(value)
         decimals = 0 if size >= 1000 else 1 if size >= 100 else 2 if size >= 10 else 3 if size >= 1 else 4
-        text = f"{size:,.{decimals}f}" if size >= 0.001 else f"{size:.2e}"
+        text = f"{size:,.{decimals}f}" if size >= 0.001 else _write_small(size)
     return put_sign(text, value, signed)
+
+
+def _write_small(size: float) -> str:
+    """Three significant digits of what is far below one, in plain decimals as long as they can be read."""
+    return f"{size:.{2 - math.floor(math.log10(size))}f}" if size >= 1e-6 else f"{size:.2e}"
 
 
 def write_fixed(value: float | None, decimals: int, *, signed: bool = False) -> str:

@@ -16,9 +16,10 @@ from markupsafe import escape
 
 from dashboards.reports.figures import head_column, name_code, write_figure
 from dashboards.reports.wording import say
+from ingest.contract import read_contracts
 from warehouse.ledger import Ledger
 from warehouse.lineage.condition import ConditionError, read_condition
-from warehouse.lineage.explanation import FigureNotReproduced, FigureUnclear, explain
+from warehouse.lineage.explanation import FigureNotReproduced, FigureUnclear, explain, write_unit
 from warehouse.lineage.named import measure, write_exact
 from warehouse.lineage.opened import Opened
 from warehouse.lineage.page import FIRST_ROWS, render_page
@@ -323,6 +324,33 @@ def test_page_shows_hostile_texts_and_obeys_none(ask: Callable[..., dict[str, An
     assert "http" not in page.replace("http://www.w3.org/2000/svg", "").replace("http-equiv", ""), "the page needs nothing else"
     assert page.count("<svg") == 1
     assert page.count('lang="zh"') == page.count('lang="en"') > 10
+
+
+def test_delivered_figures_bear_their_units(ask: Callable[..., dict[str, Any]], cell: Cell) -> None:
+    """Tonnes beside kilograms: without its unit the larger figure may be the smaller amount."""
+    document = ask("footprint__sectors_by_year", cell.country, "weighted_mean_kg_co2e")
+    source = next(source for source in document["sources"] if source["source"] == "product_footprint")
+    row = next(row for row in source["rows"] if {"output_quantity", "total_kg_co2e"} <= set(row["cells"]))
+    unit = row["cells"]["output_quantity"]["unit"]
+    assert unit and row["cells"]["total_kg_co2e"]["unit"] == f"kgCO2e/{unit}"
+    page = render_page(document, "en")
+    assert f"{write_exact(row['cells']['output_quantity']['value'])} {unit}</span>" in page
+    assert f"{write_exact(row['cells']['total_kg_co2e']['value'])} kgCO₂e/{unit}</span>" in page
+
+
+@pytest.mark.parametrize(
+    ("source", "column", "row", "unit"),
+    [
+        ("footprint_activity", "quantity", {"quantity": 1.0, "unit": "kWh"}, "kWh"),
+        ("emission_factor", "kg_co2e_per_unit", {"kg_co2e_per_unit": 0.5, "unit": "kWh"}, "kgCO2e/kWh"),
+        ("market_quote", "close_cny_per_t", {"close_cny_per_t": 90}, "CNY/t"),
+        ("product_footprint", "total_kg_co2e", {"total_kg_co2e": 1.0, "declared_unit": None}, None),
+        ("product_footprint", "total_kg_co2e", {"total_kg_co2e": None, "declared_unit": "t"}, None),
+        ("product_footprint", "boundary", {"boundary": "cradle_to_gate"}, None),
+    ],
+)
+def test_unit_of_a_delivered_figure(source: str, column: str, row: dict[str, Any], unit: str | None) -> None:
+    assert write_unit(read_contracts()[source], column, row) == unit
 
 
 def test_page_says_when_the_data_are_synthetic(ask: Callable[..., dict[str, Any]], cell: Cell) -> None:

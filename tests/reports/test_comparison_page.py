@@ -26,7 +26,16 @@ def make_document(is_plan: bool = False, product: str = "CEMENT") -> dict[str, A
     }
     key = {"product_code": product, "boundary": "cradle_to_gate", "gwp_set": "AR6", "reporting_year": 2025, "province_code": "000000"}
     parts = {"new_disclosures": -30.0, "restatements": 12.5, "code": 1.5}
-    move = {"measure": "weighted_mean_kg_co2e", "key": key, "kind": "moved", "old": 600.0, "new": 584.0, "move": -16.0, "residual": 0.0}
+    move = {
+        "measure": "weighted_mean_kg_co2e",
+        "key": key,
+        "kind": "moved",
+        "old": 600.0,
+        "new": 584.0,
+        "move": -16.0,
+        "residual": 0.0,
+        "declared_unit": "t",
+    }
     column = {"column_name": "weighted_mean_kg_co2e", "changed": 1, "largest_move": 16.0, "largest_relative_move": 0.027, "came_or_went": 0}
     mart = {"mart": "footprint__sectors_by_year", "added": 2, "removed": 1, "changed": 1, "columns": [column]}
     change = {
@@ -53,8 +62,9 @@ def make_document(is_plan: bool = False, product: str = "CEMENT") -> dict[str, A
 @pytest.mark.parametrize("is_plan", [False, True])
 def test_page_shows_the_move_its_parts_and_the_marts(is_plan: bool, tmp_path: Path) -> None:
     page = write_comparison_page(make_document(is_plan), titles(), tmp_path / "page.html", "en").read_text(encoding="utf-8")
-    for text in ("新披露", "new disclosures", "重述", "restatements", "−30.0", "+12.5", "footprint__sectors_by_year"):
+    for text in ("新披露", "new disclosures", "重述", "restatements", "−30", "+12.50", "footprint__sectors_by_year"):
         assert text in page
+    assert "600 → 584 kgCO₂e/t" in page
     assert page.count("<svg") == 2, "one picture per language"
     assert ("若发布会怎样" in page, "tiers" in page) == (is_plan, is_plan)
     assert "src=" not in page
@@ -67,6 +77,11 @@ def test_parts_lead_from_the_figure_before_to_the_figure_after() -> None:
     bars = spec["datasets"]["bars"]
     assert [bar["to"] for bar in bars] == [600.0, 570.0, 582.5, 584.0, 584.0]
     assert [bar["from"] for bar in bars[1:4]] == [600.0, 570.0, 582.5]
+    # On an axis that does not begin at nothing only differences are bars; the two figures are dots, which have no length to compare.
+    assert [bar["to"] for bar in spec["datasets"]["parts"]] == [570.0, 582.5, 584.0]
+    assert [(bar["from"], bar["to"]) for bar in spec["datasets"]["figures"]] == [(600.0, 600.0), (584.0, 584.0)]
+    assert [layer["mark"]["type"] for layer in spec["layer"]] == ["bar", "point", "text"]
+    assert spec["layer"][0]["encoding"]["x"]["axis"]["title"] == "kgCO₂e/t"
 
 
 @pytest.mark.parametrize("is_plan", [False, True])

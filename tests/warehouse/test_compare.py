@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import re
 import subprocess
 from collections.abc import Callable
 from fractions import Fraction
@@ -188,6 +189,9 @@ def test_notice_stands_beside_the_release_in_both_languages(seen: Seen, publishe
         assert listed[notice_name(lang)] == hashlib.sha256(text.encode()).hexdigest()
         assert text == write_notice(seen.found, lang)
         assert len([line for line in text.splitlines() if line.startswith("## ")]) == 4, "data, method, code, and the marts"
+        means = [line for line in text.splitlines() if " → " in line and line.startswith("- ")]
+        assert means and all(re.search(r"→ [\d,.]+ kgCO₂e/\w+[（ ]", line) for line in means), "every figure has its unit"
+        assert not re.search(r"\d{4}(?! · )\.?\d* (行|rows)|[ （(]-\d", text), "separators, and true minus signs"
         assert "cradle_to_" not in text and "product_footprint " not in text, "read by names"
     assert read_manifest((published.before / "releases" / "current").resolve())["notices"] == {}
 

@@ -8,6 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import yaml
 
 from warehouse.comparison.attribution import Attribution, State, attribute
@@ -40,6 +41,7 @@ class Comparison:
     largest: Sequence[Mapping[str, Any]]
     effects: Sequence[Mapping[str, Any]]
     attribution: Attribution
+    units: Mapping[str, str]  # product -> its declared unit, where both sides have the same
     is_demonstration: bool  # of either side: what is drawn from synthetic data must not be quoted, wherever it stands
 
 
@@ -86,6 +88,20 @@ def told(state: State) -> dict[str, Any]:
     }
 
 
+def _declared_units(first: State, second: State) -> dict[str, str]:
+    """What a product's footprints are per; a product whose unit changed has none, since its two figures are of different units."""
+    found: dict[str, set[str]] = {}
+    for state in (first, second):
+        with duckdb.connect(str(state.marts), read_only=True) as con:
+            try:
+                rows = con.execute("select distinct product_code, declared_unit from marts.footprint__sectors_by_year").fetchall()
+            except duckdb.Error:  # a release of older code, or of a deployment without footprints
+                continue
+        for product, unit in rows:
+            found.setdefault(product, set()).add(unit)
+    return {product: next(iter(units)) for product, units in found.items() if len(units) == 1 and None not in units}
+
+
 def compare(
     settings: Settings, ledger: Ledger, first: State, second: State, version: str, limit: int = 20, changes_to: Path | None = None
 ) -> Comparison:
@@ -104,4 +120,4 @@ def compare(
             con.execute(f"copy (from {CHANGES} order by all) to {quoted(changes_to)} (format parquet)")
     synthetic = is_demonstration(settings) or any(says_demonstration(state.marts) for state in (first, second))
     attribution = attribute(settings, ledger, graph, first, second)
-    return Comparison(told(first), told(second), marts, largest, effects, attribution, synthetic)
+    return Comparison(told(first), told(second), marts, largest, effects, attribution, _declared_units(first, second), synthetic)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +11,7 @@ import duckdb
 import yaml
 from sqlglot import exp
 
-from ingest.contract import read_contracts
+from ingest.contract import Contract, read_contracts
 from warehouse.facts import says_demonstration
 from warehouse.lineage.condition import read_condition
 from warehouse.lineage.named import SEEDS
@@ -248,16 +248,27 @@ def _describe_sources(opened: Opened, verdicts: Verdicts, plan: Plan, split: Spl
                     "carrying_count": carrying,
                     "share_columns": split.columns(place),
                     "share_sums": {column: total for (table, column), total in split.sums.items() if table == place},
-                    "rows": [_describe_row(row, names, contract.key, verdicts, histories) for row in rows],
+                    "rows": [_describe_row(row, names, contract, verdicts, histories) for row in rows],
                 }
             )
     return sorted(described, key=lambda item: (not item["share_columns"], -item["carrying_count"], item["source"]))
 
 
+def write_unit(contract: Contract, name: str, row: Mapping[str, Any]) -> str | None:
+    """The unit of a delivered figure: its column's, the row's own, or the one per the other; null where there is none or it was left empty."""
+    column = next((column for column in contract.columns if column.name == name), None)
+    if column is None or row.get(name) is None:
+        return None
+    own = row.get(column.unit_column) if column.unit_column else None
+    if column.unit is None or column.unit_column is None:
+        return own if column.unit is None else column.unit.replace(" per ", "/")
+    return f"{column.unit.removesuffix(' per unit')}/{own}" if own else None
+
+
 def _describe_row(
     row: dict[str, Any],
     names: list[str],
-    key: tuple[str, ...],
+    contract: Contract,
     verdicts: Verdicts,
     histories: dict[Place, list[dict[str, Any]]],
 ) -> dict[str, Any]:
@@ -267,10 +278,11 @@ def _describe_row(
         "row_number": row["_row_number"],
         "role": "carries" if row["role"] == CARRIES else "decides",
         "share": row["share"],
-        "key": {name: row[name] for name in key},
+        "key": {name: row[name] for name in contract.key},
         "cells": {
             name: {
                 "value": row[name],
+                "unit": write_unit(contract, name, row),
                 "share": used[name]["share"],
                 "role": "carries" if used[name]["role"] == CARRIES else "decides",
             }

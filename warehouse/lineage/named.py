@@ -94,6 +94,12 @@ def tell_cell(value: Any) -> Words:
     return _alike(visible(write_exact(value)))
 
 
+def tell_delivered(cell: dict[str, Any]) -> Words:
+    """A cell of a source's row, with its unit."""
+    unit = visible(cell["unit"] or "").replace("CO2", "CO₂")
+    return {lang: f"{text} {unit}".rstrip() for lang, text in tell_cell(cell["value"]).items()}
+
+
 def write_exact(value: Any) -> str:
     """All digits, none that say nothing. Whole numbers below ten thousand may be years and carry no separator."""
     if value is None:
