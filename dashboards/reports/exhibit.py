@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -58,14 +58,23 @@ class Exhibit:
     drawings: Mapping[Language, list[Markup]]
     table: Table | None = None
     is_table_open: bool = False
+    drawn: Table | None = None  # what the drawing shows, where `table` does not hold it: for a format in which a drawing is a picture
 
 
 def make_exhibit(
-    code: str, title: Text, note: Text, source: str, draw: Draw | None = None, *, table: Table | None = None, is_table_open: bool = False
+    code: str,
+    title: Text,
+    note: Text,
+    source: str,
+    draw: Draw | None = None,
+    *,
+    table: Table | None = None,
+    is_table_open: bool = False,
+    drawn: Table | None = None,
 ) -> Exhibit:
     title = Text(title.zh, title.en[:1].upper() + title.en[1:])  # a finding that begins with a product's name begins a sentence
     drawings = {language: draw_panels(draw, code, title, language) for language in _DRAWN.get()} if draw else {}
-    return Exhibit(code, title, note, source, drawings, table, is_table_open)
+    return Exhibit(code, title, note, source, drawings, table, is_table_open, drawn)
 
 
 def draw_panels(draw: Draw, code: str, title: Text, language: Language) -> list[Markup]:
@@ -94,3 +103,11 @@ def put_price(value: float | None) -> Cell:
 
 def put_share(value: float | None, *, signed: bool = False) -> Cell:
     return Cell(same(write_share(value, signed=signed)), value, True)
+
+
+def tabulate_stack(head: Text, rows: Sequence[Mapping[str, Any]], kinds: Sequence[tuple[str, Text, str]]) -> Table:
+    """The counts of a stacked drawing: a row per year, a column per kind."""
+    return make_table(
+        [head, *(name for _, name, _ in kinds)],
+        [[put_text(row["reporting_year"]), *(put_number(row[kind]) for kind, _, _ in kinds)] for row in rows],
+    )

@@ -56,6 +56,11 @@ def head_column(name: str) -> Text:
     return entry.label if entry else same(name)
 
 
+def head_named(name: str) -> Text:
+    """The heading over a column whose codes are shown by their names."""
+    return load_wording().get(f"named_{name}") or head_column(name)
+
+
 def write_figure(column: str, value: Any) -> str:
     """A figure by its column's unit, alike in both languages; codes and texts as they stand.
 
@@ -117,8 +122,8 @@ Naming = Callable[[Row], Text]
 
 
 def tabulate(rows: list[Row], columns: list[str | tuple[str, Naming]]) -> Table:
-    """A table of mart rows; a pair gives a heading's code and how a row is named under it."""
-    heads = [head_column(column if isinstance(column, str) else column[0]) for column in columns]
+    """A table of mart rows; a pair gives a heading's code and how a row is named under it. A column of codes shows names, and its heading says so."""
+    heads = [head_named(column) if isinstance(column, str) else head_column(column[0]) for column in columns]
     return make_table(
         heads,
         [[put_figure(c, row[c]) if isinstance(c, str) else Cell(c[1](row)) for c in columns] for row in rows],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dashboards.reports import charts
 from dashboards.reports.cells import ABROAD, CELL, COUNTRY, list_leading_cells, name_product, name_province, name_scope, name_unit
-from dashboards.reports.exhibit import Exhibit, make_exhibit, make_table, put_number, put_share, put_text
+from dashboards.reports.exhibit import Exhibit, make_exhibit, make_table, put_number, put_share, put_text, tabulate_stack
 from dashboards.reports.numbers import write_number, write_share
 from dashboards.reports.release_file import Releases, Row
 from dashboards.reports.wording import Text, say
@@ -219,7 +219,12 @@ def build_benchmark_coverage(releases: Releases, year: int | None) -> Exhibit:
     kinds = [("benchmarked", say("kind_benchmarked"), charts.BLUE), ("narrow", say("kind_narrow"), charts.PALE)]
     unit = say("unit_cells")
     return make_exhibit(
-        "coverage", title, say("coverage_note"), BENCHMARKS, lambda language: charts.draw_stack(rows, kinds, language, unit)
+        "coverage",
+        title,
+        say("coverage_note"),
+        BENCHMARKS,
+        lambda language: charts.draw_stack(rows, kinds, language, unit),
+        drawn=tabulate_stack(say("column_year"), rows, kinds),
     )
 
 
@@ -246,7 +251,12 @@ def build_tiers(releases: Releases, year: int | None) -> Exhibit:
     kinds.append(("untiered", say("kind_untiered"), charts.PALE))
     unit = say("unit_disclosures")
     return make_exhibit(
-        "tiers", title, say("tiers_note"), "footprint__product_tiers", lambda language: charts.draw_stack(rows, kinds, language, unit)
+        "tiers",
+        title,
+        say("tiers_note"),
+        "footprint__product_tiers",
+        lambda language: charts.draw_stack(rows, kinds, language, unit),
+        drawn=tabulate_stack(say("column_year"), rows, kinds),
     )
 
 
@@ -324,7 +334,12 @@ def build_recalculation(releases: Releases, year: int | None) -> Exhibit:
     kinds = [(kind, say(f"kind_{kind}"), colour) for kind, colour in colours.items()]
     unit = say("unit_disclosures")
     return make_exhibit(
-        "recalculation", title, say("recalculation_note"), PRODUCTS, lambda language: charts.draw_stack(rows, kinds, language, unit)
+        "recalculation",
+        title,
+        say("recalculation_note"),
+        PRODUCTS,
+        lambda language: charts.draw_stack(rows, kinds, language, unit),
+        drawn=tabulate_stack(say("column_year"), rows, kinds),
     )
 
 
@@ -355,5 +370,10 @@ def build_verification(releases: Releases, year: int | None) -> Exhibit:
     kinds = [("verified", say("kind_verified"), charts.GREEN), ("unverified", say("kind_unverified"), charts.PALE)]
     unit = say("unit_disclosures")
     return make_exhibit(
-        "verification", title, say("verification_note"), PRODUCTS, lambda language: charts.draw_stack(rows, kinds, language, unit)
+        "verification",
+        title,
+        say("verification_note"),
+        PRODUCTS,
+        lambda language: charts.draw_stack(rows, kinds, language, unit),
+        drawn=tabulate_stack(say("column_year"), rows, kinds),
     )

@@ -194,7 +194,7 @@ def find_largest_move(releases: Releases, year: int | None) -> Figure:
     part = name_largest_part(row)
     return Figure(
         code="largest_mean_move",
-        title=say("headline_move"),
+        title=say("headline_move_of", product=name_product(row)),
         value=row["weighted_mean_kg_co2e"],
         unit=unit,
         display=say("with_unit", value=write_number(row["weighted_mean_kg_co2e"]), unit=unit),

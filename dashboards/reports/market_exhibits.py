@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import date
 
 from dashboards.reports import charts
-from dashboards.reports.exhibit import Exhibit, make_exhibit, make_table, put_number, put_price, put_text
-from dashboards.reports.numbers import write_fixed, write_share
+from dashboards.reports.exhibit import Exhibit, make_exhibit, make_table, put_number, put_price, put_share, put_text
+from dashboards.reports.numbers import write_day, write_fixed, write_share
 from dashboards.reports.release_file import Releases, Row
 from dashboards.reports.wording import say
 
@@ -74,7 +74,20 @@ def build_price(releases: Releases) -> Exhibit:
     )
     drawn = thin_out(rows)
     return make_exhibit(
-        "price", title, note, source, lambda language: charts.draw_price(drawn, language), table=table, is_table_open=bool(table.rows)
+        "price",
+        title,
+        note,
+        source,
+        lambda language: charts.draw_price(drawn, language),
+        table=table,
+        is_table_open=bool(table.rows),
+        drawn=make_table(
+            [say("column_day"), say("price_panel_close"), say("price_panel_volatility")],
+            [
+                [put_text(write_day(day["trade_date"])), put_price(day["close_cny_per_t"]), put_share(day["volatility_30d"])]
+                for day in drawn
+            ],
+        ),
     )
 
 

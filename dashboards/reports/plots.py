@@ -26,7 +26,8 @@ from dashboards.reports.charts import (
     finish,
     set_extent,
 )  # fmt: skip
-from dashboards.reports.wording import Language, Text
+from dashboards.reports.exhibit import Cell, Table, make_table, put_number, put_text
+from dashboards.reports.wording import Language, Text, same, say
 
 LEAST_EXTENT, MOST_EXTENT = 140, 360
 SERIES = (BLUE, ORANGE, GREEN, VERMILION, SKY, QUIET)
@@ -58,6 +59,23 @@ class Place:
     high: float
     own: Sequence[float]
     display: str
+
+
+def tabulate_bars(bars: Sequence[Bar], unit: Text) -> Table:
+    """The figures of drawn bars; a percentage is drawn a hundred times its share."""
+    return make_table(
+        [say("column_name"), unit],
+        [[put_text(bar.label), Cell(same(bar.display), bar.value / (100 if bar.display.endswith("%") else 1), True)] for bar in bars],
+    )
+
+
+def tabulate_lines(lines: Sequence[Line], head: Text) -> Table:
+    """The figures of drawn lines: a row per place, a column per line; a dash where a line has no point."""
+    values = [dict(line.points) for line in lines]
+    places = sorted({place for found in values for place in found})
+    return make_table(
+        [head, *(line.name for line in lines)], [[put_text(p), *(put_number(found.get(p)) for found in values)] for p in places]
+    )
 
 
 def name_unit_above(unit: Text, language: Language) -> Any:

@@ -41,7 +41,13 @@ def build_verdicts(releases: Releases) -> Exhibit:
     )
     note = say("verdicts_note") if is_balanced else say("verdicts_unbalanced")
     shown = [row for row in rows if row["duplicate_count"] or row["quarantined_count"]]
-    return make_exhibit("verdicts", title, note, SOURCES, (lambda language: charts.draw_verdicts(shown, language)) if shown else None)
+    kinds = ("received", "accepted", "duplicate", "quarantined")
+    drawn = make_table(
+        [say(f"column_{c}") for c in ("source", *kinds)],
+        [[put_text(name_source(row)), *(put_number(row[f"{kind}_count"]) for kind in kinds)] for row in shown],
+    )
+    draw = (lambda language: charts.draw_verdicts(shown, language)) if shown else None
+    return make_exhibit("verdicts", title, note, SOURCES, draw, drawn=drawn if shown else None)
 
 
 def build_sources(releases: Releases) -> Exhibit:

@@ -13,7 +13,7 @@ from xml.etree import ElementTree
 import vl_convert
 import xlsxwriter
 
-from dashboards.reports.exhibit import Cell, Exhibit
+from dashboards.reports.exhibit import Cell, Exhibit, Table
 from dashboards.reports.numbers import MINUS
 from dashboards.reports.wording import Language, Text, load_wording, say
 
@@ -127,7 +127,11 @@ class _Writer:
     def write_exhibit(self, exhibit: Exhibit, name: str) -> None:
         language = self.language
         sheet = self.add_sheet(name)
-        widths = [self._width(exhibit, column) for column in range(len(exhibit.table.columns))] if exhibit.table else []
+        tables = [table for table in (exhibit.table, exhibit.drawn) if table]
+        widths = [
+            max(self._width(table, column) for table in tables if column < len(table.columns))
+            for column in range(max((len(table.columns) for table in tables), default=0))
+        ]
         last = max(len(widths) - 1, HEAD_COLUMNS)
         room = sum(widths) + NARROWEST * (last + 1 - len(widths))
         source = f"{say('read_from')[language]} {exhibit.source}"
@@ -143,22 +147,28 @@ class _Writer:
             size = look.get("font_size", 10)
             sheet.set_row(place, math.ceil(measure(text) * size / 10 / (room * 0.9)) * size * 1.6)
         row = 4
-        if exhibit.table:
-            numbers = exhibit.table.number_columns
-            sheet.set_row(row, _row_height(zip((head[language] for head in exhibit.table.columns), widths, strict=True)))
-            for column, head in enumerate(exhibit.table.columns):
-                look = {"bold": True, "bottom": 1, "text_wrap": True} | _align(column, column in numbers)
-                sheet.write_string(row, column, head[language], self.style(**look))
-                sheet.set_column(column, column, widths[column])
-            for cells in exhibit.table.rows:
-                row += 1
-                sheet.set_row(row, _row_height(zip((cell.display[language] for cell in cells), widths, strict=True)))
-                for column, cell in enumerate(cells):
-                    self._write_cell(sheet, row, column, cell, column in numbers)
+        for column, width in enumerate(widths):
+            sheet.set_column(column, column, width)
+        if tables:
             sheet.freeze_panes(5, 0)
             sheet.repeat_rows(4)
-            row += 2
+        for table in tables:
+            row = self._write_table(sheet, row, table, widths) + 2
         self._write_drawings(sheet, row, exhibit)
+
+    def _write_table(self, sheet: Any, row: int, table: Table, widths: list[int]) -> int:
+        """A table from a row on; gives its last row."""
+        language = self.language
+        sheet.set_row(row, _row_height(zip((head[language] for head in table.columns), widths, strict=False)))
+        for column, head in enumerate(table.columns):
+            look = {"bold": True, "bottom": 1, "text_wrap": True} | _align(column, column in table.number_columns)
+            sheet.write_string(row, column, head[language], self.style(**look))
+        for cells in table.rows:
+            row += 1
+            sheet.set_row(row, _row_height(zip((cell.display[language] for cell in cells), widths, strict=False)))
+            for column, cell in enumerate(cells):
+                self._write_cell(sheet, row, column, cell, column in table.number_columns)
+        return row
 
     def _write_drawings(self, sheet: Any, row: int, exhibit: Exhibit) -> None:
         """The panels from a row on, small ones side by side as on the page."""
@@ -181,11 +191,10 @@ class _Writer:
         else:
             sheet.write_number(row, column, cell.value, self.style(num_format=number_format(shown), **align))
 
-    def _width(self, exhibit: Exhibit, column: int) -> int:
-        assert exhibit.table is not None
-        texts = [row[column].display[self.language] for row in exhibit.table.rows]
+    def _width(self, table: Table, column: int) -> int:
+        texts = [row[column].display[self.language] for row in table.rows]
         longest = max((measure(text) for text in texts), default=0)
-        head = measure(exhibit.table.columns[column][self.language])
+        head = measure(table.columns[column][self.language])
         return max(NARROWEST, min(WIDEST, max(longest, min(head, 16)) + 3))
 
     def write_methods(self, content: Content) -> None:

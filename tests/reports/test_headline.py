@@ -28,7 +28,7 @@ def test_headline_figures_equal_hand_worked_release(small_release: Path) -> None
     assert found["largest_mean_move"].comparison is not None
     assert found["largest_mean_move"].comparison.value == pytest.approx(-36.0)
     assert "−2.0%" in found["largest_mean_move"].comparison.display.zh
-    assert "企业自身变化（−40.00）" in found["largest_mean_move"].note.zh
+    assert "企业自身变化（−40）" in found["largest_mean_move"].note.zh
     assert found["discrepant_share"].value == pytest.approx(2 / 10)
     assert found["cea_close"].value == pytest.approx(96.9)
     assert found["cea_close"].comparison is not None

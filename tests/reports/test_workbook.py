@@ -14,6 +14,7 @@ from PIL import Image
 
 from dashboards.reports.audience_report import KINDS, Content, collect_content
 from dashboards.reports.exhibit import Cell, Exhibit, drawing_in, make_table, put_number
+from dashboards.reports.plots import Bar, Line, tabulate_bars, tabulate_lines
 from dashboards.reports.report_workbook import draw_png, write_workbook
 from dashboards.reports.wording import same
 
@@ -65,6 +66,33 @@ def test_pictures_stand_apart(book: openpyxl.Workbook) -> None:
         for other in places[number + 1 :]:
             assert other[0] >= right or other[2] <= left or other[1] >= bottom or other[3] <= top, (places[number], other)
     assert len({top for _, top, _, _ in places}) == 2, "three small ones stand side by side"
+
+
+def test_every_drawing_has_its_figures_on_its_sheet(small_release: Path, tmp_path: Path) -> None:
+    """A picture is no figure: what bars, stacks and lines show stands as numbers on their sheet."""
+    kinds = ("ministry-brief", "pilot-region")
+    with drawing_in("en"):
+        contents = {kind: collect_content(KINDS[kind], "130000" if kind == "pilot-region" else None, small_release, None) for kind in kinds}
+    drawn = [exhibit for content in contents.values() for _, found in content.sections for exhibit in found if exhibit.drawings]
+    assert {exhibit.code for exhibit in drawn} >= {"tiers", "recalculation", "verdicts", "price"}
+    assert not [exhibit.code for exhibit in drawn if not (exhibit.drawn or exhibit.table)]
+    write_workbook(contents["ministry-brief"], "en", tmp_path / "book.xlsx")
+    book = openpyxl.load_workbook(tmp_path / "book.xlsx")
+    tiers = next(
+        sheet for sheet in book if str(sheet["A1"].value).startswith("12 of 12 disclosures") or "can be tiered" in str(sheet["A1"].value)
+    )
+    assert [cell.value for cell in tiers[5]][:6] == ["Year", "tier 1", "tier 2", "tier 3", "tier 4", "no tier"]
+    assert [cell.value for cell in tiers[6]][:6] == ["2024", 2, 2, 1, 1, 0]
+    top = _places(tiers)[0][1]
+    assert top > sum((tiers.row_dimensions[row].height or 15) / 0.75 for row in range(1, 8)), "the picture stands below the figures"
+
+
+def test_bars_and_lines_are_tabulated() -> None:
+    bars = [Bar(same("a"), -16.3, "−16.3%"), Bar(same("b"), 1234.0, "1,234")]
+    assert [[cell.value for cell in row] for row in tabulate_bars(bars, same("n")).rows] == [[None, pytest.approx(-0.163)], [None, 1234.0]]
+    lines = [Line(same("x"), [("2025-01", 1.0), ("2025-02", 2.0)]), Line(same("y"), [("2025-02", 3.0)])]
+    table = tabulate_lines(lines, same("Month"))
+    assert [[cell.display.en for cell in row] for row in table.rows] == [["2025-01", "1", "—"], ["2025-02", "2", "3"]]
 
 
 def test_what_is_half_transparent_keeps_its_colour() -> None:

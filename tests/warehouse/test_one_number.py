@@ -61,9 +61,10 @@ def surfaces(exchanged: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     yield made
 
 
-def numbers(content: Content) -> list[Cell]:
-    """The table cells with a figure, in the order in which every format writes them."""
-    tables = [exhibit.table for _, exhibits in content.sections for exhibit in exhibits if exhibit.table]
+def numbers(content: Content, *, drawn: bool = False) -> list[Cell]:
+    """The table cells with a figure, in the order in which every format writes them; with those of drawings, as a workbook has them."""
+    found = [exhibit for _, exhibits in content.sections for exhibit in exhibits]
+    tables = [table for exhibit in found for table in (exhibit.table, exhibit.drawn if drawn else None) if table]
     return [cell for table in tables for row in table.rows for cell in row if cell.value is not None]
 
 
@@ -115,6 +116,7 @@ def test_every_format_and_language_of_a_report_shows_the_same_digits(surfaces: l
         for language in ("zh", "en"):
             page = render_page(surface.content, language)  # type: ignore[arg-type]
             assert [(value, html.unescape(text)) for value, text in DATA.findall(page)] == expected
+            expected_in_book = [(str(cell.value), cell.display.zh) for cell in numbers(surface.content, drawn=True)]
             book = tmp_path / f"{surface.kind}_{language}.xlsx"
             write_workbook(surface.content, language, book)  # type: ignore[arg-type]
             found = [
@@ -124,8 +126,8 @@ def test_every_format_and_language_of_a_report_shows_the_same_digits(surfaces: l
                 for cell in row
                 if cell.data_type == "n" and cell.value is not None
             ]
-            assert [text for _, text in found] == [text for _, text in expected], (surface.kind, language)
-            assert [float(value) for value, _ in found] == pytest.approx([float(value) for value, _ in expected], rel=1e-14)
+            assert [text for _, text in found] == [text for _, text in expected_in_book], (surface.kind, language)
+            assert [float(value) for value, _ in found] == pytest.approx([float(value) for value, _ in expected_in_book], rel=1e-14)
 
 
 def test_printed_report_shows_the_same_digits(surfaces: list[Surface], tmp_path: Path) -> None:

@@ -64,6 +64,7 @@ def build_positions(subject: Subject) -> Exhibit:
         say("positions_note", shown=len(rows)),
         f"{POSITIONS} (compliance_year = {year})",
         lambda language: plots.draw_bars(bars, language, say("unit_enterprises")),
+        drawn=plots.tabulate_bars(bars, say("unit_enterprises")),
         table=table,
         is_table_open=True,
     )
@@ -109,6 +110,7 @@ def build_findings(subject: Subject) -> Exhibit:
         say("findings_note"),
         FINDINGS,
         lambda language: plots.draw_bars(bars, language, say("unit_findings")),
+        drawn=plots.tabulate_bars(bars, say("unit_findings")),
         table=table,
         is_table_open=True,
     )
@@ -176,6 +178,7 @@ def build_assessments(subject: Subject) -> Exhibit:
     return make_exhibit(
         "assessments", title, say("assessments_note", shown=len(rows)), ASSESSMENTS,
         lambda language: plots.draw_bars(bars, language, say("unit_projects")), table=table, is_table_open=True,
+        drawn=plots.tabulate_bars(bars, say("unit_projects")),
     )  # fmt: skip
 
 

@@ -52,6 +52,7 @@ def build_repairs(subject: Subject) -> Exhibit:
         say("repairs_note"),
         REPAIRS,
         lambda language: plots.draw_bars(bars, language, say("unit_rows")),
+        drawn=plots.tabulate_bars(bars, say("unit_rows")),
         table=table,
         is_table_open=True,
     )

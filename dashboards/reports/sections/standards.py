@@ -127,6 +127,7 @@ def _build_path(subject: Subject, code: str, indicator: str) -> Exhibit:
         say(f"{code}_note"),
         f"{PROGRESS} (indicator = {indicator})",
         lambda language: plots.draw_lines(lines, language, say(f"unit_{code}"), is_time=True),
+        drawn=plots.tabulate_lines(lines, say("column_month")),
     )
 
 
