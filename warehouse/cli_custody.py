@@ -107,7 +107,7 @@ def _read_anchor(session: "Session", text: str | None) -> "Anchor | None":
     if text is None:
         return None
     is_file = "\n" not in text and len(text) < 4096 and Path(text).is_file()
-    found = read_anchor(Path(text).read_text(encoding="utf-8") if is_file else text)
+    found = read_anchor(Path(text).read_text(encoding="utf-8", errors="replace") if is_file else text)
     if found is None:
         raise SettingsError(session.terminal.text("custody.no_anchor", text=text[:200]))
     return found
