@@ -96,13 +96,21 @@ def _catalogue(session: "Session", out: Path, reader_name: str) -> None:
 
 def _key(session: "Session", client: str, reader_name: str) -> None:
     from warehouse.interface.keys import add_key
-    from warehouse.reading.files import parse_reader
+    from warehouse.reading.files import parse_reader, reader_files
+    from warehouse.release import current_release
 
-    made = add_key(session.settings.api_keys, client, parse_reader(reader_name))
+    settings, reader = session.settings, parse_reader(reader_name)
+    folder = current_release(settings)
+    if folder is not None:
+        with reader_files(settings, folder, reader):
+            pass  # there is something to read with the key
+    made = add_key(settings.api_keys, client, reader)
     session.answer({"client": client, "reader": reader_name, "key": made})
     if not session.as_json:
         session.terminal.out.print(made, markup=False, soft_wrap=True)
-        session.terminal.tell("key.made", client=client, path=session.settings.api_keys)
+        session.terminal.tell("key.made", client=client, path=settings.api_keys)
+    if folder is None:
+        session.terminal.remark(session.terminal.text("key.unseen", reader=reader_name))
 
 
 def _serve(session: "Session", host: str, port: int, per_minute: int) -> None:
