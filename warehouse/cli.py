@@ -278,23 +278,27 @@ def build(context: typer.Context) -> None:
 
 @app.command(help=_help("help.status"))
 def status(context: typer.Context) -> None:
+    from warehouse.reading.files import release_at
     from warehouse.release import current_release
     from warehouse.summary import summarise_sources
 
     session: Session = context.obj
-    found = summarise_sources(session.settings, open_ledger(session))
-    in_force = current_release(session.settings)
-    session.answer({"release_id": in_force.name if in_force else None, "sources": found})
+    ledger = open_ledger(session)
+    found = summarise_sources(session.settings, ledger, session.moment)
+    in_force = release_at(session.settings, ledger, session.moment)
+    known_at = f"{session.moment.isoformat()}Z" if session.moment else None
+    session.answer({"release_id": in_force.name if in_force else None, "as_of": known_at, "sources": found})
     if not session.as_json:
         from warehouse.summary import show_sources
 
         show_sources(session.terminal, found)
+        missing = "release.none_then" if current_release(session.settings) else "release.nothing_at_all"
         session.terminal.out.print(
-            session.terminal.text("table.release")
-            + ": "
-            + (in_force.name if in_force else session.terminal.text("release.nothing_at_all")),
+            session.terminal.text("table.release") + ": " + (in_force.name if in_force else session.terminal.text(missing)),
             markup=False,
         )
+        if known_at:
+            session.terminal.tell("status.as_of", at=known_at[:19].replace("T", " "))
 
 
 @app.command(help=_help("help.world"))

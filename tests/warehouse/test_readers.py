@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -13,17 +15,23 @@ from warehouse.interface.keys import Doorkeeper, add_key, read_keys
 from warehouse.reading.files import parse_reader
 from warehouse.settings import Settings
 
-from .planted import BANK, OTHER_BANK, plant_files, plant_release
+from .planted import BANK, OTHER_BANK, Files, Room, plant_files, plant_release
 
 pytestmark = pytest.mark.xdist_group("custody")
+ROOT = Path(__file__).parents[2]
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
 
 @pytest.fixture(scope="module")
-def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def files(tmp_path_factory: pytest.TempPathFactory) -> Files:
+    return plant_files(tmp_path_factory.mktemp("planted"))
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory, files: Files) -> Path:
     """A data directory with one small release in force."""
     room = tmp_path_factory.mktemp("readers")
-    folder = plant_release(room / "data" / "releases", 1, plant_files(room), None)
+    folder = plant_release(room / "data" / "releases", 1, files, None)
     (folder.parent / "current").symlink_to(folder.name)
     return room / "data"
 
@@ -67,3 +75,29 @@ def test_interface_tells_a_missing_file_from_a_missing_release(data: Path, tmp_p
             assert "holds no file for bank_999" in answer.json()["message"] and BANK not in answer.text
             assert "403" in described["responses"], path
         assert client.get("/v1/release", headers={"X-API-Key": keys[f"bank_{BANK}"]}).status_code == 200
+
+
+def test_status_and_reports_are_those_of_the_day_asked(files: Files, tanlian: Run, tmp_path: Path) -> None:
+    room = Room(tmp_path / "data", files)
+    room.ledger.close()
+    data, newest = room.settings.data, room.names[-1]
+    sound = next((ROOT / "ingest/sources/market_quote/fixtures/good").glob("*.csv"))
+    assert tanlian(data, "deliver", str(sound), "--source", "market_quote", "--received-at", "2026-10-20").returncode == 0
+
+    def ask(day: str) -> tuple[str | None, int]:
+        answer = json.loads(tanlian(data, "--json", "status", "--as-of", day).stdout)
+        return answer["release_id"], sum(source["files"] for source in answer["sources"])
+
+    assert [ask(day) for day in ("2026-10-19", "2026-10-30", "2026-10-31")] == [(None, 0), (None, 1), (newest, 1)]
+    told = tanlian(data, "status", "--as-of", "2026-10-19").stdout
+    assert "all that are kept know more than was known then" in told and "until 2026-10-19 15:59:59 (UTC)" in told
+    for verb in (("report", "ministry-brief"), ("report",), ("export", "--format", "csv")):
+        early = tanlian(data, "--as-of", "2020-01-01", *verb)
+        assert early.returncode == 2, verb
+        assert f"the oldest, {room.names[0]}, knows what was received until 2026-10-31 15:59:59 (UTC)" in early.stderr, verb
+    assert "there is no release yet" in tanlian(tmp_path / "empty", "--as-of", "2020-01-01", "report").stderr
+    assert "there is no release yet" in tanlian(tmp_path / "empty", "--as-of", "2020-01-01", "status").stdout
+
+
+def test_chinese_status_names_sources_as_options_do(data: Path, tanlian: Run) -> None:
+    assert re.search(r"碳市场行情 market_quote +0", tanlian(data, "--lang", "zh", "status").stdout)

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from warehouse.audience_files import file_hash
 from warehouse.custody.verification import verify_ledger
-from warehouse.ledger import Ledger
-from warehouse.release import NotRestorable, current_release, point_to, restore_release, roll_back
+from warehouse.release import NotRestorable, restore_release, roll_back
 from warehouse.release import _repair as finish_run
-from warehouse.settings import Settings
 
-from .planted import Files, plant_files, plant_release
+from .planted import Files, Room, plant_files
 
 pytestmark = pytest.mark.xdist_group("custody")
 Run = Callable[..., subprocess.CompletedProcess[str]]
@@ -27,41 +23,12 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Files:
     return plant_files(tmp_path_factory.mktemp("withdrawn"))
 
 
-class Room:
-    """A data directory with three small releases, entered in the ledger as they are published."""
-
-    def __init__(self, data: Path, files: Files) -> None:
-        self.settings, parent = Settings(data=data), None
-        self.settings.releases.mkdir(parents=True)
-        self.ledger = Ledger(self.settings.ledger)
-        self.names: list[str] = []
-        for number in (1, 2, 3):
-            parent = plant_release(self.settings.releases, number, files, parent)
-            manifest = parent / "manifest.json"
-            self.ledger.record_release(
-                {
-                    **{
-                        name: json.loads(manifest.read_bytes())[name]
-                        for name in ("release_id", "parent_release_id", "published_at", "as_of")
-                    },
-                    "input_hash": f"{number}",
-                    "manifest_hash": file_hash(manifest),
-                }
-            )
-            self.names.append(parent.name)
-        point_to(self.settings, self.names[-1])
-
-    @property
-    def in_force(self) -> str:
-        folder = current_release(self.settings)
-        return folder.name if folder else ""
-
-    def refused(self, release_id: str) -> tuple[str, list[str]]:
-        was = self.in_force, self.ledger.audit_head()
-        with pytest.raises(NotRestorable) as caught:
-            restore_release(self.settings, self.ledger, release_id)
-        assert was == (self.in_force, self.ledger.audit_head())
-        return caught.value.code, caught.value.names
+def refused(room: Room, release_id: str) -> tuple[str, list[str]]:
+    was = room.in_force, room.ledger.audit_head()
+    with pytest.raises(NotRestorable) as caught:
+        restore_release(room.settings, room.ledger, release_id)
+    assert was == (room.in_force, room.ledger.audit_head())
+    return caught.value.code, caught.value.names
 
 
 @pytest.fixture
@@ -87,17 +54,17 @@ def test_withdrawn_releases_come_back_one_by_one_and_the_chain_tells_it(room: Ro
 
 def test_what_stands_in_the_way_is_said_and_nothing_changes(room: Room) -> None:
     first, second, third = room.names
-    assert room.refused(third) == ("not_withdrawn", []), "it is in force"
+    assert refused(room, third) == ("not_withdrawn", []), "it is in force"
     roll_back(room.settings, room.ledger)
     roll_back(room.settings, room.ledger)
-    assert room.refused("nothing") == ("not_withdrawn", [second, third])
+    assert refused(room, "nothing") == ("not_withdrawn", [second, third])
     restore_release(room.settings, room.ledger, third)
-    assert room.refused(second) == ("overtaken", [third])
+    assert refused(room, second) == ("overtaken", [third])
     roll_back(room.settings, room.ledger)
     (room.settings.releases / second / "public.duckdb").chmod(0o644)
     with (room.settings.releases / second / "public.duckdb").open("r+b") as stream:
         stream.write(b"x")
-    assert room.refused(second) == ("damaged", ["changed public.duckdb"])
+    assert refused(room, second) == ("damaged", ["changed public.duckdb"])
     assert room.in_force == first
 
 

@@ -81,6 +81,22 @@ def release_at(settings: Settings, ledger: Ledger, moment: datetime | None) -> P
     return settings.releases / newest["release_id"] if newest else None
 
 
+def find_release(settings: Settings, ledger: Ledger, moment: datetime | None) -> Path:
+    """As `release_at`, where one is needed.
+
+    Raises:
+        SettingsError: nothing is published yet, or all that is kept knows more than was known at `moment`.
+    """
+    folder = release_at(settings, ledger, moment)
+    if folder is None:
+        kept = [row for row in ledger.releases() if row["status"] == "published" and (settings.releases / row["release_id"]).is_dir()]
+        oldest = min(kept, key=lambda row: str(row["as_of"]), default={})
+        key = "release.none_as_old" if moment is not None and oldest else "release.nothing_at_all"
+        places = {"at": str(moment)[:19], "release": oldest.get("release_id"), "as_of": str(oldest.get("as_of"))[:19].replace("T", " ")}
+        raise SettingsError(say(key, "zh", **places), say(key, "en", **places))
+    return folder
+
+
 def audience_file(folder: Path, reader: Reader) -> Path | None:
     """The reader's file in a release, null where the release has none for it."""
     listed = {entry["name"]: entry["file"] for entry in listed_audiences(read_manifest(folder))}
