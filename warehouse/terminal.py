@@ -139,6 +139,9 @@ class Terminal:
         settled = sum(receipt.get("settles", {}).values())
         if settled:
             self._indented("receipt.settles", count=settled)
+        foreseen = sum(receipt.get("would_settle", {}).values())
+        if foreseen:
+            self._indented("receipt.would_settle", count=foreseen)
         if receipt.get("kept_in") and receipt["counts"].get("quarantined", 0) > waiting:
             self._indented("receipt.kept", place=receipt["kept_in"])
         if receipt.get("workbook"):
