@@ -13,7 +13,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import duckdb
 import pytest
 
 from warehouse.audience import name_audience
@@ -21,6 +20,7 @@ from warehouse.custody.chain import Anchor
 from warehouse.custody.evidence import check
 from warehouse.custody.evidence.check import EVIDENCE, METADATA, Checked, check_evidence, check_pack, read_pack
 from warehouse.custody.evidence.pack import HERE, EvidenceError, build_pack, collect_evidence, write_pack
+from warehouse.texts import say
 
 from .planted import ABROAD, BANK, FOREIGN, OTHER_BANK, OWN, Files, plant_files, plant_release
 
@@ -116,13 +116,33 @@ def test_rows_are_chosen_by_a_condition_that_sees_the_banks_file_alone(folder: P
     assert years == [2003, 2004, 2005, 2006]
     assert [mart["mart"] for mart in chosen["marts"]] == ["years"], "a mart without the column is left out"
     assert [mart["mart"] for mart in collect_evidence(folder, files.policy, name, marts=["rows"])["marts"]] == ["rows"]
-    for where in (f"enterprise_id = '{FOREIGN}'", "no_such_column = 1"):
-        with pytest.raises(EvidenceError):
-            collect_evidence(folder, files.policy, name, where)
-    with pytest.raises(EvidenceError):
-        collect_evidence(folder, files.policy, "bank_nobody")
-    with pytest.raises(duckdb.PermissionException):
+    with pytest.raises(EvidenceError, match=r"evidence.condition.*read_text|evidence.condition.*file system"):
         collect_evidence(folder, files.policy, name, f"(select count(*) from read_text('{folder / 'manifest.json'}')) > 0")
+
+
+@pytest.mark.parametrize(
+    ("name", "where", "mart", "key", "told"),
+    [
+        (f"bank_{BANK}", f"enterprise_id = '{FOREIGN}'", None, "evidence.no_row", {"where": f"enterprise_id = '{FOREIGN}'"}),
+        (f"bank_{BANK}", "no_such = 1 and year = 2", None, "evidence.no_column", {"column": "no_such"}),
+        (f"bank_{BANK}", "share = 1 and product_code = 'x'", None, "evidence.apart", {"places": "product_code (rows); share (years)"}),
+        (f"bank_{BANK}", "year = ", None, "evidence.condition", {}),
+        (f"bank_{BANK}", "year = 'x'", None, "evidence.condition", {}),
+        (f"bank_{BANK}", "year = [1]", None, "evidence.condition", {}),
+        (f"bank_{BANK}", "nothing(year)", None, "evidence.condition", {}),
+        (f"bank_{BANK}", None, "nope", "evidence.no_mart", {"mart": "nope", "known": "prices, rows, years"}),
+        ("bank_nobody", None, None, "evidence.no_audience", {"known": f"bank_{BANK}, bank_{OTHER_BANK}"}),
+    ],
+)
+def test_what_cannot_be_proved_is_told_by_its_cause(
+    folder: Path, files: Files, name: str, where: str | None, mart: str | None, key: str, told: dict[str, str]
+) -> None:
+    with pytest.raises(EvidenceError) as caught:
+        collect_evidence(folder, files.policy, name, where, [mart] if mart else None)
+    assert caught.value.key == key
+    assert told.items() <= caught.value.values.items()
+    for lang in ("zh", "en"):
+        assert say(key, lang, **caught.value.values)
 
 
 def walk(value: Any, place: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
