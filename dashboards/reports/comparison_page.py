@@ -63,6 +63,7 @@ def render_comparison(document: Document, titles: Document, lang_default: Langua
         style=Markup(style),
         lang_default=lang_default,
         title="plan_title" if document["is_plan"] else "comparison_title",
+        is_demonstration=document["is_demonstration"],
         sides=[("comparison_first", document["first"]), ("comparison_second", document["second"])],
         sections=[(name, exhibits) for name, exhibits in sections if exhibits],
     )

@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from markupsafe import escape
 
 from dashboards.reports.comparison_page import draw_waterfall, name_key, render_comparison, show_instant, write_comparison_page
-from dashboards.reports.wording import Text
+from dashboards.reports.wording import Text, say
 from warehouse.comparison.wording import titles
 
 HOSTILE = "<script>alert(1)</script>{{ 7 * 7 }}"
@@ -39,6 +40,7 @@ def make_document(is_plan: bool = False, product: str = "CEMENT") -> dict[str, A
     effect = {"name": "tiers", "title": {"zh": "产品分级", "en": "tiers"}, "kind": "status", "count": 4, "net_move": 4.0, "steps": steps}
     return {
         "is_plan": is_plan,
+        "is_demonstration": False,
         "first": side,
         "second": side | {"release_id": "candidate" if is_plan else "20261031-b"},
         "marts": [mart],
@@ -65,6 +67,14 @@ def test_parts_lead_from_the_figure_before_to_the_figure_after() -> None:
     bars = spec["datasets"]["bars"]
     assert [bar["to"] for bar in bars] == [600.0, 570.0, 582.5, 584.0, 584.0]
     assert [bar["from"] for bar in bars[1:4]] == [600.0, 570.0, 582.5]
+
+
+@pytest.mark.parametrize("is_plan", [False, True])
+def test_page_says_when_the_data_are_synthetic(is_plan: bool) -> None:
+    said = say("demonstration")
+    page = render_comparison(make_document(is_plan) | {"is_demonstration": True}, titles(), "zh")
+    assert said.zh in page and escape(said.en) in page
+    assert said.zh not in render_comparison(make_document(is_plan), titles(), "zh")
 
 
 def test_hostile_names_stay_text() -> None:
