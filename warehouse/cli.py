@@ -26,6 +26,7 @@ from warehouse.cli_exchange import add_exchange_commands
 from warehouse.cli_explain import add_explain_commands
 from warehouse.cli_fetch import add_fetch_commands
 from warehouse.cli_help import translate_help
+from warehouse.cli_release import add_release_commands
 from warehouse.cli_reports import add_report_commands
 from warehouse.inbox import waiting_files
 from warehouse.settings import ROOT, Settings, SettingsError, UnknownSource, parse_instant, parse_rule_date, read_settings, utc_now
@@ -78,12 +79,11 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-release_app = typer.Typer(help=_help("help.release"), invoke_without_command=True)
 dashboards_app = typer.Typer(help=_help("help.dashboards"), no_args_is_help=True)
-app.add_typer(release_app, name="release")
 app.add_typer(dashboards_app, name="dashboards")
 app.add_typer(cli_quarantine.app, name="quarantine")
 app.command(help=_help("help.receipt"))(cli_quarantine.receipt)
+add_release_commands(app, _help)
 add_fetch_commands(app, _help)
 add_explain_commands(app, _help)
 add_custody_commands(app, _help)
@@ -276,89 +276,29 @@ def build(context: typer.Context) -> None:
         session.terminal.tell("build.done", path=made.warehouse, seconds=round(made.seconds, 1))
 
 
-@release_app.callback()
-def release(context: typer.Context) -> None:
-    if context.invoked_subcommand is not None:
-        return
-    from warehouse.release import ReleaseRefused
-    from warehouse.release import release as run_release
-
-    session: Session = context.obj
-    try:
-        with session.terminal.working("release") as update:
-            outcome = run_release(session.settings, open_ledger(session), session.moment, say=update, rule_date=session.rule_date)
-    except ReleaseRefused as refusal:
-        session.answer({"status": "refused", "release_id": None, "gates": refusal.gates})
-        if not session.as_json:
-            session.terminal.gates(refusal.gates)
-            session.terminal.tell("release.refused", style="bold red")
-        raise typer.Exit(REFUSED) from refusal
-    gates = (outcome.manifest or {}).get("gates", [])
-    session.answer({"status": outcome.status, "release_id": outcome.release_id, "gates": gates})
-    if not session.as_json:
-        if outcome.status == "published":
-            session.terminal.gates(gates)
-        session.terminal.tell(f"release.{outcome.status}", style="bold green", release=outcome.release_id)
-
-
-@release_app.command("rollback", help=_help("help.rollback"))
-def rollback(context: typer.Context) -> None:
-    from warehouse.release import NothingEarlier, roll_back
-
-    session: Session = context.obj
-    try:
-        restored = roll_back(session.settings, open_ledger(session))
-    except NothingEarlier as error:
-        raise SettingsError(session.terminal.text("release.nothing_earlier")) from error
-    session.answer({"status": "rolled_back", "release_id": restored})
-    if not session.as_json:
-        session.terminal.tell("release.rolled_back", release=restored)
-
-
-@app.command(help=_help("help.releases"))
-def releases(context: typer.Context) -> None:
-    from warehouse.release import current_release
-
-    session: Session = context.obj
-    listed = open_ledger(session).releases()
-    in_force = current_release(session.settings)
-    for row in listed:
-        row["in_force"] = in_force is not None and row["release_id"] == in_force.name
-    session.answer(listed)
-    if not session.as_json:
-        terminal = session.terminal
-        columns = [("table.release", "left"), ("table.published", "left"), ("table.as_of", "left"), ("table.status", "left")]
-        rows = [
-            [
-                row["release_id"],
-                row["published_at"][:19],
-                row["as_of"][:19],
-                terminal.text("status.in_force" if row["in_force"] else f"status.{row['status']}"),
-            ]
-            for row in listed
-        ]
-        terminal.table(terminal.text("table.release"), columns, rows)
-
-
 @app.command(help=_help("help.status"))
 def status(context: typer.Context) -> None:
+    from warehouse.reading.files import release_at
     from warehouse.release import current_release
     from warehouse.summary import summarise_sources
 
     session: Session = context.obj
-    found = summarise_sources(session.settings, open_ledger(session))
-    in_force = current_release(session.settings)
-    session.answer({"release_id": in_force.name if in_force else None, "sources": found})
+    ledger = open_ledger(session)
+    found = summarise_sources(session.settings, ledger, session.moment)
+    in_force = release_at(session.settings, ledger, session.moment)
+    known_at = f"{session.moment.isoformat()}Z" if session.moment else None
+    session.answer({"release_id": in_force.name if in_force else None, "as_of": known_at, "sources": found})
     if not session.as_json:
         from warehouse.summary import show_sources
 
         show_sources(session.terminal, found)
+        missing = "release.none_then" if current_release(session.settings) else "release.nothing_at_all"
         session.terminal.out.print(
-            session.terminal.text("table.release")
-            + ": "
-            + (in_force.name if in_force else session.terminal.text("release.nothing_at_all")),
+            session.terminal.text("table.release") + ": " + (in_force.name if in_force else session.terminal.text(missing)),
             markup=False,
         )
+        if known_at:
+            session.terminal.tell("status.as_of", at=known_at[:19].replace("T", " "))
 
 
 @app.command(help=_help("help.world"))

@@ -114,6 +114,8 @@ def _plan(session: "Session", candidate: "Candidate", limit: int, html: Path | N
         planned = plan(session.settings, candidate, session.moment, say=update, limit=limit, changes_to=changes)
     session.answer(_planned_document(planned))
     if not session.as_json:
+        if planned.receipts:
+            terminal.tell("plan.receipts")
         for receipt in planned.receipts:
             terminal.receipt(receipt)
         if planned.gates:

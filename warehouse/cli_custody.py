@@ -107,7 +107,7 @@ def _read_anchor(session: "Session", text: str | None) -> "Anchor | None":
     if text is None:
         return None
     is_file = "\n" not in text and len(text) < 4096 and Path(text).is_file()
-    found = read_anchor(Path(text).read_text(encoding="utf-8") if is_file else text)
+    found = read_anchor(Path(text).read_text(encoding="utf-8", errors="replace") if is_file else text)
     if found is None:
         raise SettingsError(session.terminal.text("custody.no_anchor", text=text[:200]))
     return found
@@ -160,21 +160,22 @@ def _tell(session: "Session", found: "list[Verified]") -> None:
 def _write_evidence(
     session: "Session", out: Path, bank: str | None, audience: str | None, where: str | None, marts: list[str] | None, release: str | None
 ) -> None:
-    import duckdb
-
     from warehouse.audience import name_audience, read_policy
+    from warehouse.custody.chain import MANIFEST
     from warehouse.custody.evidence.pack import EvidenceError, build_pack, collect_evidence, write_pack
     from warehouse.release import current_release
 
     folder = session.settings.releases / release if release else current_release(session.settings)
     anchor = _anchor_in_force(session, _ledger(session))
-    if folder is None or anchor is None or not folder.is_dir():
+    if folder is None or anchor is None:
         raise SettingsError(session.terminal.text("custody.no_release"))
+    if not (folder / MANIFEST).is_file():
+        raise SettingsError(session.terminal.text("custody.no_target", target=release))
     name = audience or name_audience("bank", bank)
     try:
         found = collect_evidence(folder, read_policy(), name, where, marts)
-    except (EvidenceError, duckdb.ParserException) as error:
-        raise SettingsError(session.terminal.text("evidence.nothing", name=name, release=folder.name, reason=str(error))) from error
+    except EvidenceError as error:
+        raise SettingsError(session.terminal.text(error.key, **error.values)) from error
     path = write_pack(build_pack(found, anchor), out)
     rows = sum(len(entry["rows"]) for entry in found["marts"])
     session.answer({"path": str(path), "release_id": folder.name, "rows": rows, "marts": [entry["mart"] for entry in found["marts"]]})

@@ -56,15 +56,13 @@ def add_exchange_commands(app: typer.Typer, text: Callable[[str], str]) -> None:
 def _export(session: "Session", form: str, reader_name: str, marts: list[str], out: Path | None) -> None:
     from warehouse.cli import open_ledger
     from warehouse.exchange.files import FORMS, write_export
-    from warehouse.reading.files import parse_reader, reader_files, release_at
+    from warehouse.reading.files import find_release, parse_reader, reader_files
 
     terminal = session.terminal
     if form not in FORMS:
         raise SettingsError(terminal.text("report.format", format=form, known=", ".join(FORMS)))
     reader = parse_reader(reader_name)
-    folder = release_at(session.settings, open_ledger(session), session.moment)
-    if folder is None:
-        raise SettingsError(terminal.text("release.nothing_at_all"))
+    folder = find_release(session.settings, open_ledger(session), session.moment)
     place = out or session.settings.data / "exports" / folder.name / reader.name / form
     with terminal.working(form), reader_files(session.settings, folder, reader) as (file, _):
         written = write_export(form, file, marts, place, session.settings.lang)
@@ -77,11 +75,9 @@ def _catalogue(session: "Session", out: Path, reader_name: str) -> None:
     from warehouse.cli import open_ledger
     from warehouse.exchange.catalogue import write_catalogue
     from warehouse.lineage.opened import LineageAbsent, open_release
-    from warehouse.reading.files import parse_reader, reader_files, release_at
+    from warehouse.reading.files import find_release, parse_reader, reader_files
 
-    folder = release_at(session.settings, open_ledger(session), session.moment)
-    if folder is None:
-        raise SettingsError(session.terminal.text("release.nothing_at_all"))
+    folder = find_release(session.settings, open_ledger(session), session.moment)
     reader = parse_reader(reader_name)
     with session.terminal.working("catalogue"), reader_files(session.settings, folder, reader) as (file, _):
         try:
@@ -96,13 +92,21 @@ def _catalogue(session: "Session", out: Path, reader_name: str) -> None:
 
 def _key(session: "Session", client: str, reader_name: str) -> None:
     from warehouse.interface.keys import add_key
-    from warehouse.reading.files import parse_reader
+    from warehouse.reading.files import parse_reader, reader_files
+    from warehouse.release import current_release
 
-    made = add_key(session.settings.api_keys, client, parse_reader(reader_name))
+    settings, reader = session.settings, parse_reader(reader_name)
+    folder = current_release(settings)
+    if folder is not None:
+        with reader_files(settings, folder, reader):
+            pass  # there is something to read with the key
+    made = add_key(settings.api_keys, client, reader)
     session.answer({"client": client, "reader": reader_name, "key": made})
     if not session.as_json:
         session.terminal.out.print(made, markup=False, soft_wrap=True)
-        session.terminal.tell("key.made", client=client, path=session.settings.api_keys)
+        session.terminal.tell("key.made", client=client, path=settings.api_keys)
+    if folder is None:
+        session.terminal.remark(session.terminal.text("key.unseen", reader=reader_name))
 
 
 def _serve(session: "Session", host: str, port: int, per_minute: int) -> None:

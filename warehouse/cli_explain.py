@@ -67,7 +67,7 @@ def _list_moved(session: "Session", place: str, cells: list[str], release: str |
     changes = dict(cell.partition("=")[::2] for cell in cells)
     if not file or not number.isdecimal() or len(number) > 9 or any("=" not in cell for cell in cells):
         raise SettingsError(terminal.text("explain.usage"))
-    document = _ask(session, release, place, lambda opened, ledger: list_moved(opened, file, int(number), changes))
+    document = _ask(session, release, place, lambda opened, ledger: list_moved(opened, ledger, file, int(number), changes))
     session.answer(document)
     if not session.as_json:
         show_moved(terminal, document)

@@ -33,24 +33,22 @@ def add_report_commands(app: typer.Typer, text: Callable[[str], str]) -> None:
 
 
 def _write_plain(session: "Session", member: str | None, form: str | None, out: Path | None) -> Path:
-    """The report on the release in force, one HTML page in both languages."""
+    """The report on the release in force, or on the one of then, one HTML page in both languages."""
     from warehouse.cli import open_ledger
-    from warehouse.summary import write_current_report
+    from warehouse.reading.files import find_release
+    from warehouse.summary import write_release_report
 
     if member is not None or form not in (None, "html"):
         raise SettingsError(session.terminal.text("report.plain"))
     with session.terminal.working("report"):
-        path = write_current_report(session.settings, open_ledger(session), out)
-    if path is None:
-        raise SettingsError(session.terminal.text("release.nothing_at_all"))
-    return path
+        return write_release_report(session.settings, find_release(session.settings, open_ledger(session), session.moment), out)
 
 
 def _write_for_reader(session: "Session", name: str, member: str | None, form: str | None, out: Path | None) -> Path:
     from dashboards.reports.audience_report import FORMATS, KINDS, write_audience_report
     from dashboards.reports.wording import Language
     from warehouse.cli import open_ledger
-    from warehouse.reading.files import MINISTRY, parse_reader, reader_files, release_at
+    from warehouse.reading.files import MINISTRY, find_release, parse_reader, reader_files
     from warehouse.release import read_manifest
 
     terminal = session.terminal
@@ -62,9 +60,7 @@ def _write_for_reader(session: "Session", name: str, member: str | None, form: s
         raise SettingsError(terminal.text("report.format", format=chosen, known=", ".join(FORMATS)))
     if (member is None) != (kind.audience == MINISTRY):
         raise SettingsError(terminal.text("report.member", kind=name) if member is None else terminal.text("report.no_member", kind=name))
-    folder = release_at(session.settings, open_ledger(session), session.moment)
-    if folder is None:
-        raise SettingsError(terminal.text("release.nothing_at_all"))
+    folder = find_release(session.settings, open_ledger(session), session.moment)
     reader = parse_reader(MINISTRY if member is None else f"{kind.audience}_{member}")
     language = cast(Language, session.settings.lang)
     place = out or session.settings.data / "reports" / folder.name / f"{name}_{member or MINISTRY}_{language}.{chosen}"

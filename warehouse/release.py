@@ -55,13 +55,22 @@ class ReleaseRefused(RuntimeError):
         self.gates = gates
 
 
+class NotRestorable(LookupError):
+    """A release that cannot be put in force again: a code (`not_withdrawn`, `overtaken`, `damaged`) and what it is about."""
+
+    def __init__(self, code: str, names: list[str]) -> None:
+        super().__init__(code, names)
+        self.code, self.names = code, names
+
+
 @dataclass(frozen=True)
 class Outcome:
-    """What a run of `release` did: `published` or `nothing_new`."""
+    """What a run of `release` did: `published` or `nothing_new`; `withdrawn` is the release of the same inputs that a person rolled back."""
 
     status: str
     release_id: str | None
     manifest: dict[str, Any] | None
+    withdrawn: str | None = None
 
 
 def code_version() -> str:
@@ -157,8 +166,11 @@ def release(
         inputs = listed_inputs(ledger, moment)
         digest = _input_hash(settings, inputs, _clocks(settings, moment, as_of is not None, rule_date))
         parent = current_release(settings)
-        if parent is not None and (read_manifest(parent)["input_hash"] == digest or _was_withdrawn(ledger, digest)):
-            return Outcome("nothing_new", parent.name, read_manifest(parent))
+        if parent is not None:
+            current = read_manifest(parent)
+            withdrawn = None if current["input_hash"] == digest else _find_withdrawn(ledger, digest)
+            if current["input_hash"] == digest or withdrawn is not None:
+                return Outcome("nothing_new", parent.name, current, withdrawn)
         keeper = gatekeeper or Gatekeeper(settings.gates)
         made, gates = built_and_gated(settings, ledger, (moment, rule_date), parent, keeper, say)
         say("publish")
@@ -168,9 +180,10 @@ def release(
         return Outcome("published", manifest["release_id"], read_manifest(settings.releases / manifest["release_id"]))
 
 
-def _was_withdrawn(ledger: Ledger, digest: str) -> bool:
-    """Whether a release of the same inputs was rolled back: what a person withdrew does not come back by itself."""
-    return any(row["input_hash"] == digest and row["status"] == "rolled_back" for row in ledger.releases())
+def _find_withdrawn(ledger: Ledger, digest: str) -> str | None:
+    """The release of the same inputs that was rolled back: what a person withdrew does not come back by itself."""
+    alike = [row["release_id"] for row in ledger.releases() if row["input_hash"] == digest and row["status"] == "rolled_back"]
+    return str(alike[-1]) if alike else None
 
 
 def built_and_gated(
@@ -361,7 +374,7 @@ def _repair(settings: Settings, ledger: Ledger) -> None:
     for path in settings.releases.iterdir():
         if path.is_dir() and not path.is_symlink() and path.name not in known:
             shutil.rmtree(path)
-    listed = [row for row in ledger.releases() if row["status"] == "published" and (settings.releases / row["release_id"]).is_dir()]
+    listed = _kept(settings, ledger, "published")
     if listed and current_release(settings) != (settings.releases / listed[-1]["release_id"]).resolve():
         point_to(settings, listed[-1]["release_id"])
 
@@ -377,17 +390,46 @@ def _prune(settings: Settings, ledger: Ledger) -> None:
             shutil.rmtree(folder)
 
 
-def roll_back(settings: Settings, ledger: Ledger) -> str:
-    """Put the release before the one in force back in force; the withdrawn one is kept and marked.
+def roll_back(settings: Settings, ledger: Ledger) -> tuple[str, str]:
+    """Put the release before the one in force back in force; the withdrawn one is kept and marked. Gives both, the withdrawn one first.
 
     Raises:
         NothingEarlier: there is no earlier release whose files are kept.
     """
     with FileLock(settings.data / "release.lock"):
-        published = [row for row in ledger.releases() if row["status"] == "published" and (settings.releases / row["release_id"]).is_dir()]
+        published = _kept(settings, ledger, "published")
         if len(published) < 2:
             raise NothingEarlier("there is no earlier release to roll back to")
         withdrawn, restored = published[-1], published[-2]
         ledger.mark_release(withdrawn["release_id"], "rolled_back", "rolled_back")
         point_to(settings, restored["release_id"])
-    return str(restored["release_id"])
+    return str(withdrawn["release_id"]), str(restored["release_id"])
+
+
+def restore_release(settings: Settings, ledger: Ledger, release_id: str) -> None:
+    """Put a withdrawn release in force again, as it was published. The audit chain tells of both, the withdrawal and this.
+
+    Raises:
+        NotRestorable: it was not withdrawn (or its files are gone), a later one is in force, or it is no longer what was published.
+    """
+    from warehouse.custody.verification import verify_release
+
+    with FileLock(settings.data / "release.lock"):
+        withdrawn = {row["release_id"]: row for row in _kept(settings, ledger, "rolled_back")}
+        if release_id not in withdrawn:
+            raise NotRestorable("not_withdrawn", list(withdrawn))
+        # The newest published release is the one in force, here as everywhere: an older one would be overtaken at the next run.
+        when = withdrawn[release_id]["published_at"]
+        later = [row["release_id"] for row in _kept(settings, ledger, "published") if row["published_at"] > when]
+        if later:
+            raise NotRestorable("overtaken", later)
+        faults = verify_release(settings.releases / release_id).faults
+        if faults:
+            raise NotRestorable("damaged", [f"{fault.code} {fault.place}" for fault in faults])
+        ledger.mark_release(release_id, "published", "restored")
+        point_to(settings, release_id)
+
+
+def _kept(settings: Settings, ledger: Ledger, status: str) -> list[dict[str, Any]]:
+    """The releases of a status whose files are there, oldest first."""
+    return [row for row in ledger.releases() if row["status"] == status and (settings.releases / row["release_id"]).is_dir()]

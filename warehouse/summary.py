@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -23,11 +24,15 @@ _COUNT_COLUMNS = [("table.received", "right"), ("table.accepted", "right"), ("ta
 _WIDE = 100  # columns of a terminal that also has room for when a source last came
 
 
-def summarise_sources(settings: Settings, ledger: Ledger) -> list[dict[str, Any]]:
-    """Per source: files, verdict counts, waiting rows, what lies in the inbox, and when something last came."""
+def summarise_sources(settings: Settings, ledger: Ledger, as_of: datetime | None = None) -> list[dict[str, Any]]:
+    """Per source: files, verdict counts, waiting rows, what lies in the inbox, and when something last came.
+
+    Args:
+        as_of: count the files received until then; what has become of their rows, and the inbox, are as they are now.
+    """
     summary = []
     for contract in read_contracts().values():
-        rows = ledger.deliveries(contract.source)
+        rows = [row for row in ledger.deliveries(contract.source) if as_of is None or datetime.fromisoformat(row["received_at"]) <= as_of]
         summary.append(
             {
                 "source": contract.source,
@@ -46,7 +51,9 @@ def show_sources(terminal: Terminal, found: list[dict[str, Any]]) -> None:
     counts = ("files", "received", "accepted", "duplicate", "quarantined", "waiting", "rejected_files", "inbox")
     keys = ("files", "received", "accepted", "duplicate", "quarantined", "waiting", "rejected", "inbox")
     columns = [("table.source", "left"), *((f"table.{key}", "right") for key in keys)]
-    rows = [[entry["source"] if terminal.lang == "en" else entry["title"]["zh"], *(entry[name] for name in counts)] for entry in found]
+    # The code is what `--source` and the inbox's folders are called by; its English needs no second name.
+    names = [entry["source"] if terminal.lang == "en" else f"{entry['title']['zh']} {entry['source']}" for entry in found]
+    rows = [[name, *(entry[count] for count in counts)] for name, entry in zip(names, found, strict=True)]
     if terminal.out.width >= _WIDE:
         columns.append(("table.last", "left"))
         rows = [[*row, (entry["last_received_at"] or "-")[:16].replace("T", " ")] for row, entry in zip(rows, found, strict=True)]
@@ -97,8 +104,11 @@ def show_release(terminal: Terminal, settings: Settings) -> None:
 def write_current_report(settings: Settings, ledger: Ledger, out: Path | None) -> Path | None:
     """Write the report on the release in force; None before the first."""
     folder = current_release(settings)
-    if folder is None:
-        return None
+    return None if folder is None else write_release_report(settings, folder, out)
+
+
+def write_release_report(settings: Settings, folder: Path, out: Path | None) -> Path:
+    """Write the report on a release."""
     path = out or settings.data / "reports" / f"{folder.name}.html"
     path.parent.mkdir(parents=True, exist_ok=True)
     return write_report(folder / "ministry.duckdb", previous_release_file(settings, folder), read_manifest(folder), path, settings.lang)

@@ -21,7 +21,15 @@ from warehouse.texts import say
 
 SHOWN_FAULTS = 12
 # Columns that may wrap, and how narrow they may become; all others are as wide as what stands in them.
-_WRAPPED = {"table.figure": 24, "table.change": 24, "table.found": 24, "table.file": 24, "table.key": 28, "diff.columns": 34}
+_WRAPPED = {
+    "table.source": 22,
+    "table.figure": 24,
+    "table.change": 24,
+    "table.found": 24,
+    "table.file": 24,
+    "table.key": 28,
+    "diff.columns": 34,
+}
 SHOWN_CHARACTERS = 160
 _SEAM = 2
 _COLOURS = {"accepted": "green", "partly_quarantined": "yellow", "waiting": "yellow", "duplicate": "cyan", "rejected": "red"}
@@ -131,6 +139,9 @@ class Terminal:
         settled = sum(receipt.get("settles", {}).values())
         if settled:
             self._indented("receipt.settles", count=settled)
+        foreseen = sum(receipt.get("would_settle", {}).values())
+        if foreseen:
+            self._indented("receipt.would_settle", count=foreseen)
         if receipt.get("kept_in") and receipt["counts"].get("quarantined", 0) > waiting:
             self._indented("receipt.kept", place=receipt["kept_in"])
         if receipt.get("workbook"):

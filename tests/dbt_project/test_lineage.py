@@ -292,6 +292,13 @@ def test_condition_that_is_more_than_one_is_refused(text: str) -> None:
         read_condition(text, COLUMNS)
 
 
+@pytest.mark.parametrize(("text", "told"), [("nonsense =", "nonsense ="), ("", "''"), ("a = 1 and (b", "a = 1 and (b")])
+def test_condition_that_cannot_be_read_is_told_in_the_words_that_were_typed(text: str, told: str) -> None:
+    with pytest.raises(ConditionError) as caught:
+        read_condition(text, COLUMNS)
+    assert str(caught.value) == told
+
+
 def test_column_that_is_nearly_one_is_suggested() -> None:
     with pytest.raises(ConditionError, match=r"product_cod \(→ product_code\?\)"):
         read_condition("product_cod = 'steel'", ["product_code", "boundary"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,9 @@ from warehouse.audience_files import add_late_tables, file_hash, write_audience_
 from warehouse.content import mart_hashes
 from warehouse.custody.chain import MANIFEST
 from warehouse.custody.sealing import seal_release
+from warehouse.ledger import Ledger
+from warehouse.release import current_release, point_to
+from warehouse.settings import Settings
 
 OWN, FOREIGN, ABROAD = "91110000100000001A", "91320000200000002B", 'name:Acme "Öl" AG'
 BANK, OTHER_BANK = "91110000300000003C", "91110000400000004D"
@@ -118,3 +122,33 @@ def plant_release(releases: Path, number: int, files: Files, parent: Path | None
     }
     seal_release(folder, manifest, audiences, files.policy, parent)
     return folder
+
+
+class Room:
+    """A data directory with three small releases, entered in the ledger as they are published."""
+
+    def __init__(self, data: Path, files: Files) -> None:
+        self.settings, parent = Settings(data=data), None
+        self.settings.releases.mkdir(parents=True)
+        self.ledger = Ledger(self.settings.ledger)
+        self.names: list[str] = []
+        for number in (1, 2, 3):
+            parent = plant_release(self.settings.releases, number, files, parent)
+            manifest = parent / "manifest.json"
+            self.ledger.record_release(
+                {
+                    **{
+                        name: json.loads(manifest.read_bytes())[name]
+                        for name in ("release_id", "parent_release_id", "published_at", "as_of")
+                    },
+                    "input_hash": f"{number}",
+                    "manifest_hash": file_hash(manifest),
+                }
+            )
+            self.names.append(parent.name)
+        point_to(self.settings, self.names[-1])
+
+    @property
+    def in_force(self) -> str:
+        folder = current_release(self.settings)
+        return folder.name if folder else ""

@@ -64,6 +64,11 @@ def test_backup_that_is_not_whole_is_not_restored(base: Base, open_warehouse: Op
         back_up(first.settings, first.ledger, backup, None)
     with pytest.raises(BackupError, match="not_empty"):
         restore(first.settings, backup)
+    # What is wrong with the backup itself is told first, whatever lies in the data directory.
+    with pytest.raises(BackupError, match="no_folder: /no/such/folder"):
+        restore(first.settings, Path("/no/such/folder"))
+    with pytest.raises(BackupError, match="no_backup"):
+        restore(first.settings, tmp_path)
     empty = dataclasses.replace(first.settings, data=tmp_path / "empty")
     listed = json.loads((backup / LIST).read_text(encoding="utf-8"))["files"]
     for name in listed:

@@ -22,12 +22,13 @@ from warehouse.comparison.attribution import Move
 from warehouse.comparison.causes import CODE, FACTORS, NEW, RESTATED, RULES, find_difference
 from warehouse.comparison.compare import Comparison, compare, read_state, release_folder
 from warehouse.comparison.notice import LANGUAGES, notice_name, write_notice
-from warehouse.comparison.plan import GWP_RULES, Candidate, Planned, accept_one_gwp_set, plan
+from warehouse.comparison.plan import GWP_RULES, Candidate, Planned, accept_one_gwp_set, as_trial, plan
 from warehouse.comparison.wording import demonstration
 from warehouse.facts import is_demonstration, says_demonstration
 from warehouse.ledger import Ledger
 from warehouse.release import code_version, current_release, read_manifest, release
 from warehouse.settings import Settings, SettingsError, parse_instant, read_settings
+from warehouse.terminal import Terminal
 
 from .conftest import SECOND, Published, Warehouse, copy_data, with_compiled
 
@@ -367,6 +368,24 @@ def test_candidate_is_refused_as_a_delivery_is(published: Published, tmp_path: P
     for name in ("verdict", "reasons", "faults", "fault_counts"):
         assert receipt[name] == delivered[name]
     assert receipt["verdict"] == "rejected"
+    assert delivered["workbook"] and not {"kept_in", "workbook", "settles"} & set(receipt), "a plan leaves nothing to take up"
+
+
+@pytest.mark.parametrize("lang", ["zh", "en"])
+def test_receipt_of_a_plan_promises_nothing_that_only_a_delivery_does(lang: str, capsys: pytest.CaptureFixture[str]) -> None:
+    counts = {"received": 2, "accepted": 1, "duplicate": 0, "quarantined": 1, "waiting": 0}
+    delivered = {
+        **{"source": "emission_factor", "file": "f.csv", "verdict": "partly_quarantined", "counts": counts, "reasons": [], "faults": []},
+        **{"layout": None, "normalised": {}, "unknown_columns": [], "fault_counts": {}, "settles": {"closed": 14}},
+        **{"kept_in": "quarantine/emission_factor/1.parquet", "workbook": "receipts/emission_factor/1/f.xlsx"},
+    }
+    Terminal(lang).receipt(delivered)
+    said = capsys.readouterr().out
+    Terminal(lang).receipt(as_trial(delivered))
+    foreseen = capsys.readouterr().out
+    assert "1.parquet" in said and "f.xlsx" in said
+    assert not re.search("parquet|xlsx|由本次交付了结|settled by this", foreseen)
+    assert {"zh": "将了结的此前隔离行：14", "en": "would settle: 14"}[lang] in foreseen
 
 
 def test_list_that_cannot_be_used_is_refused_with_every_reason(published: Published, tmp_path: Path) -> None:

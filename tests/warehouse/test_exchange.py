@@ -244,7 +244,7 @@ def test_enterprise_sees_its_own_rows_and_percentiles_of_public_cells_only(excha
         place = file
     assert not place.exists(), "the file is made for the moment"
     with (
-        pytest.raises(SettingsError, match="no file for"),
+        pytest.raises(SettingsError, match="holds nothing of enterprise_91110000NOBODY0001, enterprises with a code like it: 9"),
         reader_files(exchanged.settings, folder, Reader("enterprise", "91110000NOBODY0001")),
     ):  # type: ignore[arg-type]
         pass

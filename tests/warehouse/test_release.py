@@ -21,7 +21,7 @@ import warehouse.release
 from expectations.gate import Gatekeeper, GateResult
 from warehouse.build import Build
 from warehouse.custody.backup import back_up, restore
-from warehouse.release import ReleaseRefused, current_release, read_manifest, release, roll_back
+from warehouse.release import ReleaseRefused, current_release, read_manifest, release, restore_release, roll_back
 from warehouse.settings import parse_instant
 
 from .conftest import FIRST, SECOND, Open, Published, Warehouse, check_whole, copy_data
@@ -267,12 +267,19 @@ def test_killed_at_any_step_readers_see_a_whole_release_and_the_next_run_ends_th
 
 def test_withdrawn_release_does_not_come_back_by_itself(after: Warehouse, reuse_builds: Callable[[str], None], tmp_path: Path) -> None:
     withdrawn = manifest_in_force(after)
-    restored = roll_back(after.settings, after.ledger)
+    gone, restored = roll_back(after.settings, after.ledger)
+    assert gone == withdrawn["release_id"]
     assert check_whole(after.data) == restored == withdrawn["parent_release_id"]
-    assert release(after.settings, after.ledger, parse_instant(SECOND)).status == "nothing_new"
+    outcome = release(after.settings, after.ledger, parse_instant(SECOND))
+    assert (outcome.status, outcome.release_id, outcome.withdrawn) == ("nothing_new", restored, gone)
     assert check_whole(after.data) == restored
     with pytest.raises(LookupError):
         roll_back(after.settings, after.ledger)
+    # A person may have it back as it was, and withdraw it again.
+    restore_release(after.settings, after.ledger, gone)
+    assert check_whole(after.data) == gone and manifest_in_force(after) == withdrawn
+    assert release(after.settings, after.ledger, parse_instant(SECOND)).withdrawn is None
+    assert roll_back(after.settings, after.ledger) == (gone, restored)
     # Something new to publish ends that.
     rows = [row | {"enterprise_name": row["enterprise_name"] + "新"} for row in after.country.rows("enterprise")[:5]]
     after.intake.receive(after.write(rows, tmp_path / "new.csv"), "enterprise", parse_instant("2026-10-01"))

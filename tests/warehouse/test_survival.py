@@ -226,7 +226,7 @@ def test_readers_see_whole_releases_only_while_they_change(
             if number % (releases // rollbacks) == releases // rollbacks - 1:
                 was = check_whole(warehouse.data)
                 began = time.perf_counter()
-                restored = roll_back(warehouse.settings, warehouse.ledger)
+                _, restored = roll_back(warehouse.settings, warehouse.ledger)
                 switches.append(time.perf_counter() - began)
                 assert check_whole(warehouse.data) == restored != was
     finally:

@@ -218,7 +218,13 @@ def _deliver(room: Settings, ledger: Ledger, candidate: Candidate, moment: datet
     for source, path in candidate.deliveries:
         got = intake.receive(path, source, moment)
         receipts += [got] if isinstance(got, dict) else intake.land_pending()
-    return receipts
+    return [as_trial(receipt) for receipt in receipts]
+
+
+def as_trial(receipt: Mapping[str, Any]) -> dict[str, Any]:
+    """A receipt of the room without what a delivery alone leaves behind: what it keeps, returns and settles is gone with the room."""
+    told = {name: value for name, value in receipt.items() if name not in ("kept_in", "workbook", "settles")}
+    return told | {"would_settle": receipt["settles"]} if receipt.get("settles") else told
 
 
 def _state(room: Settings, ledger: Ledger, made: Build) -> State:

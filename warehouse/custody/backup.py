@@ -151,8 +151,12 @@ def restore(settings: Settings, folder: Path) -> Saved:
     """Bring a backup back into an empty data directory.
 
     Raises:
-        BackupError: the data directory is not empty (`not_empty`), or the backup is not whole.
+        BackupError: there is no such folder (`no_folder`) or backup, the data directory is not empty (`not_empty`), or the backup is not whole.
     """
+    if not folder.is_dir():
+        raise BackupError("no_folder", [str(folder)])
+    if not (folder / LIST).is_file():
+        raise BackupError("no_backup", [str(folder)])
     if not _is_empty(settings.data):
         raise BackupError("not_empty", [str(settings.data)])
     document = read_backup(folder)

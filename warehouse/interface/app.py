@@ -23,12 +23,15 @@ from warehouse.interface.footprints import add_footprint_routes
 from warehouse.interface.keys import TOKEN_SECONDS, Client, Doorkeeper, Pace, TokenExpired
 from warehouse.interface.marts import Mart, MartPage, ReleaseAnswer, describe_mart, describe_release, read_page
 from warehouse.interface.opened import Shelf, Shelves
+from warehouse.reading.files import UnknownReader
 from warehouse.settings import Settings
 
 VERSION = "1.0.0"
 _LOG = logging.getLogger(__name__)
 LONGEST_BODY = 64 * 1024
 _CODES: dict[int, Code] = {400: "BadRequest", 401: "AccessDenied", 403: "AccessDenied", 404: "NotFound", 405: "BadRequest"}
+_NO_FILE = "现行发布中没有读者 {reader} 的文件 / the release in force holds no file for {reader}"
+_READ: dict[int | str, dict[str, Any]] = {403: ERRORS[403], 503: ERRORS[503]}
 _ASKS = {"WWW-Authenticate": "Bearer"}
 
 
@@ -74,10 +77,13 @@ def _make_asker(doorkeeper: Doorkeeper, pace: Pace, shelves: Shelves) -> Asker:
         wait = pace.wait_seconds(client.name)
         if wait:
             raise Refusal(429, "BadRequest", "请求过多，请稍候 / too many requests", {"Retry-After": str(int(wait) + 1)})
-        with shelves.of(client.reader) as shelf:
-            if shelf is None:
-                raise Refusal(503, "NotFound", "尚无可读的发布 / there is no release to read yet")
-            return shelf
+        try:
+            with shelves.of(client.reader) as shelf:
+                if shelf is None:
+                    raise Refusal(503, "NotFound", "尚无可读的发布 / there is no release to read yet")
+                return shelf
+        except UnknownReader as error:  # whose files there are besides is not told: a key is of one reader
+            raise Refusal(403, "AccessDenied", _NO_FILE.format(reader=client.reader.name)) from error
 
     return ask
 
@@ -183,11 +189,11 @@ def _add_mart_routes(app: FastAPI, ask: Asker) -> None:
     """The release and its marts, as the reader's file holds them."""
     mine = Annotated[Shelf, Depends(ask)]
 
-    @app.get("/v1/release", tags=["marts"], response_model=ReleaseAnswer, responses={503: ERRORS[503]}, summary="发布版 / the release")
+    @app.get("/v1/release", tags=["marts"], response_model=ReleaseAnswer, responses=_READ, summary="发布版 / the release")
     def get_release(request: Request, shelf: mine) -> Response:
         return tagged(request, tag_of(request, shelf.release_id, shelf.reader.name), describe_release(shelf))
 
-    @app.get("/v1/marts", tags=["marts"], response_model=list[Mart], responses={503: ERRORS[503]}, summary="指标表 / the marts")
+    @app.get("/v1/marts", tags=["marts"], response_model=list[Mart], responses=_READ, summary="指标表 / the marts")
     def list_marts(request: Request, shelf: mine) -> Response:
         marts = [describe_mart(shelf, name) for name in shelf.columns]
         return tagged(request, tag_of(request, shelf.release_id, shelf.reader.name), marts)
@@ -196,7 +202,7 @@ def _add_mart_routes(app: FastAPI, ask: Asker) -> None:
         "/v1/marts/{mart}",
         tags=["marts"],
         response_model=MartPage,
-        responses={404: ERRORS[404], 503: ERRORS[503]},
+        responses=_READ | {404: ERRORS[404]},
         summary="一张指标表的行；其他查询参数为“列=值” / rows of a mart; any other parameter is column=value",
     )
     def get_mart(

@@ -15,7 +15,7 @@ import duckdb
 from warehouse.audience import quoted
 from warehouse.reading.files import Reader, reader_files
 from warehouse.release import current_release
-from warehouse.settings import Settings, SettingsError
+from warehouse.settings import Settings
 
 _LIMIT = "1GB"
 _CATALOG = "reader"
@@ -71,7 +71,11 @@ class Shelves:
 
     @contextmanager
     def of(self, reader: Reader) -> Iterator[Shelf | None]:
-        """The reader's file of the release in force; None where there is none."""
+        """The reader's file of the release in force; None before the first.
+
+        Raises:
+            UnknownReader: the release has no file for this reader.
+        """
         with self._lock:
             shelf = self._take(reader)
         yield shelf
@@ -84,10 +88,7 @@ class Shelves:
         if held is not None and held[0].release_id == folder.name:
             return held[0]
         stack = ExitStack()
-        try:
-            file, _ = stack.enter_context(reader_files(self._settings, folder, reader))
-        except SettingsError:
-            return None
+        file, _ = stack.enter_context(reader_files(self._settings, folder, reader))
         shelf = Shelf(folder.name, reader, open_file(file))
         self._open[reader] = (shelf, stack)
         if held is not None:

@@ -46,8 +46,8 @@ def read_condition(text: str, columns: Collection[str]) -> str:
             raise ConditionError(", ".join(extra) or text)
         _check(where.this, columns)
         return str(where.this.sql(DIALECT, comments=False))
-    except (SqlglotError, RecursionError) as error:
-        raise ConditionError(str(error).splitlines()[0]) from error
+    except (SqlglotError, RecursionError) as error:  # the parser's own words name its classes, not what was typed
+        raise ConditionError(text.strip()[:80] or "''") from error
 
 
 def _suggest(name: str, columns: Collection[str]) -> str:

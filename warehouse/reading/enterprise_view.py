@@ -47,6 +47,16 @@ _PUBLIC_CELLS = (
 )
 
 
+def nearest_enterprises(ministry: Path, member: str, count: int = 3) -> list[str]:
+    """Codes of enterprises that a release knows, those most like `member`."""
+    query = (
+        "select enterprise_id from (select distinct enterprise_id from marts.footprint__products)"
+        " order by levenshtein(enterprise_id, ?), enterprise_id limit ?"
+    )
+    with duckdb.connect(str(ministry), read_only=True) as con:
+        return [row[0] for row in con.execute(query, [member, count]).fetchall()]
+
+
 def write_enterprise_view(ministry: Path, member: str, target: Path) -> bool:
     """Write the enterprise's file; False (and no file) where the release knows nothing of it."""
     with duckdb.connect(str(target)) as con:

@@ -13,9 +13,10 @@ from tempfile import TemporaryDirectory
 from warehouse.audience import name_audience
 from warehouse.audience_files import listed_audiences
 from warehouse.ledger import Ledger
-from warehouse.reading.enterprise_view import write_enterprise_view
+from warehouse.reading.enterprise_view import nearest_enterprises, write_enterprise_view
 from warehouse.release import current_release, read_manifest
 from warehouse.settings import Settings, SettingsError
+from warehouse.texts import say
 
 MINISTRY, PUBLIC, REGION, BANK, ENTERPRISE = "ministry", "public", "region", "bank", "enterprise"
 _MEMBER = re.compile(r"[A-Za-z0-9:._-]{1,64}")
@@ -32,6 +33,21 @@ class Reader:
     def name(self) -> str:
         """The audience's name, which is also its file's."""
         return name_audience(self.kind, self.member)
+
+
+class UnknownReader(SettingsError):
+    """A reader for whom a release holds nothing; says whom it knows."""
+
+    def __init__(self, folder: Path, reader: Reader) -> None:
+        if reader.kind == ENTERPRISE:
+            source = audience_file(folder, Reader(MINISTRY))
+            key, known = "reader.no_enterprise", nearest_enterprises(source, reader.member or "") if source else []
+        else:
+            names = [entry["name"] for entry in listed_audiences(read_manifest(folder))]
+            alike = [name for name in names if name.startswith(f"{reader.kind}_")]
+            key, known = "reader.no_file", alike or names
+        places = {"release": folder.name, "reader": reader.name, "known": ", ".join(known) or "-"}
+        super().__init__(say(key, "zh", **places), say(key, "en", **places))
 
 
 def parse_reader(name: str) -> Reader:
@@ -65,6 +81,22 @@ def release_at(settings: Settings, ledger: Ledger, moment: datetime | None) -> P
     return settings.releases / newest["release_id"] if newest else None
 
 
+def find_release(settings: Settings, ledger: Ledger, moment: datetime | None) -> Path:
+    """As `release_at`, where one is needed.
+
+    Raises:
+        SettingsError: nothing is published yet, or all that is kept knows more than was known at `moment`.
+    """
+    folder = release_at(settings, ledger, moment)
+    if folder is None:
+        kept = [row for row in ledger.releases() if row["status"] == "published" and (settings.releases / row["release_id"]).is_dir()]
+        oldest = min(kept, key=lambda row: str(row["as_of"]), default={})
+        key = "release.none_as_old" if moment is not None and oldest else "release.nothing_at_all"
+        places = {"at": str(moment)[:19], "release": oldest.get("release_id"), "as_of": str(oldest.get("as_of"))[:19].replace("T", " ")}
+        raise SettingsError(say(key, "zh", **places), say(key, "en", **places))
+    return folder
+
+
 def audience_file(folder: Path, reader: Reader) -> Path | None:
     """The reader's file in a release, null where the release has none for it."""
     listed = {entry["name"]: entry["file"] for entry in listed_audiences(read_manifest(folder))}
@@ -85,20 +117,20 @@ def reader_files(settings: Settings, folder: Path, reader: Reader) -> Iterator[t
     """The reader's file of a release and of the one before it; an enterprise's are made for the moment and removed again.
 
     Raises:
-        SettingsError: the release has no file for this reader.
+        UnknownReader: the release has no file for this reader.
     """
     before = parent_of(settings, folder)
     if reader.kind == ENTERPRISE:
         with TemporaryDirectory(prefix="tanlian-") as scratch:
             now = _view(folder, reader, Path(scratch) / f"{reader.name}.duckdb")
             if now is None:
-                raise _no_file(folder, reader)
+                raise UnknownReader(folder, reader)
             earlier = _view(before, reader, Path(scratch) / "before.duckdb") if before else None
             yield now, earlier
         return
     file = audience_file(folder, reader)
     if file is None:
-        raise _no_file(folder, reader)
+        raise UnknownReader(folder, reader)
     yield file, audience_file(before, reader) if before else None
 
 
@@ -106,7 +138,3 @@ def _view(folder: Path, reader: Reader, target: Path) -> Path | None:
     source = audience_file(folder, Reader(MINISTRY))
     found = write_enterprise_view(source, reader.member or "", target) if source else False
     return target if found else None
-
-
-def _no_file(folder: Path, reader: Reader) -> SettingsError:
-    return SettingsError(f"发布版 {folder.name} 没有读者 {reader.name} 的文件", f"release {folder.name} holds no file for {reader.name}")

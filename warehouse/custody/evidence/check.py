@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import lzma
+import struct
 import zipfile
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +18,13 @@ from warehouse.custody.row_trees import part_hash, row_leaf
 
 EVIDENCE, METADATA = "evidence.json", "ro-crate-metadata.json"
 FORMAT = "tanlian-evidence/1"
+LARGEST_PACK = 1 << 30  # bytes unpacked: what claims more is a bomb, not a bank's rows
+# What a pack that somebody damaged or forged raises while it is unpacked (also: unknown compression, encrypted members, nesting without
+# end, which are runtime errors) and while its parts are followed.
+_UNREADABLE = (
+    *(zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, OSError, EOFError, RuntimeError, MemoryError),
+    *(ValueError, KeyError, TypeError, AttributeError, IndexError, ArithmeticError),
+)
 
 
 @dataclass(frozen=True)
@@ -32,6 +42,8 @@ def read_pack(path: Path) -> dict[str, bytes]:
     if path.is_dir():
         return {entry.name: entry.read_bytes() for entry in sorted(path.iterdir()) if entry.is_file()}
     with zipfile.ZipFile(path) as archive:
+        if sum(member.file_size for member in archive.infolist()) > LARGEST_PACK:  # no more than this is ever unpacked of a member
+            raise zipfile.BadZipFile("larger than any pack")
         return {name: archive.read(name) for name in archive.namelist()}
 
 
@@ -84,6 +96,6 @@ def check_pack(path: Path, anchor: Anchor | None = None) -> Checked:
         files = read_pack(path)
         checked = check_evidence(json.loads(files[EVIDENCE]), anchor)
         faults = (*_file_faults(files), *checked.faults)
-    except (ValueError, KeyError, TypeError, AttributeError, IndexError, OSError, zipfile.BadZipFile) as error:
+    except _UNREADABLE as error:
         return Checked((f"unreadable {type(error).__name__}",), 0, 0, "")
     return Checked(faults, checked.row_count, checked.mart_count, checked.release_id)

@@ -9,12 +9,15 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+from sqlglot import exp, parse_one
+from sqlglot.errors import SqlglotError
 
 from warehouse.audience import Policy
-from warehouse.audience_files import opened_build
+from warehouse.audience_files import listed_audiences, opened_build
 from warehouse.custody.chain import MANIFEST, Anchor, mart_proof, page, release_facts
 from warehouse.custody.evidence.check import EVIDENCE, FORMAT, METADATA
 from warehouse.custody.row_trees import SALTS, mart_tree, part_hash, row_leaf, rows_query
+from warehouse.lineage.steps import DIALECT
 
 HERE = Path(__file__).parent
 SCRIPT, VIEW, ANCHOR, READ_ME = "verify.js", "verify.html", "anchor.txt", "README.md"
@@ -23,7 +26,11 @@ _FORMATS = {".json": "application/json", ".js": "text/javascript", ".html": "tex
 
 
 class EvidenceError(ValueError):
-    """Nothing to prove: no such audience, no such mart, or no row that fits."""
+    """Nothing to prove: no such audience, mart or column, or no row that fits; carries the message key and its values."""
+
+    def __init__(self, key: str, **values: object) -> None:
+        super().__init__(f"{key}: {values}")
+        self.key, self.values = key, values
 
 
 def _chosen_rows(own: duckdb.DuckDBPyConnection, policy: Policy, mart: str, where: str | None) -> list[tuple[str, str]] | None:
@@ -37,7 +44,28 @@ def _chosen_rows(own: duckdb.DuckDBPyConnection, policy: Policy, mart: str, wher
         own.execute(f'create or replace temp table kept as select rowid as place from marts."{mart}"{condition}')
     except duckdb.BinderException:
         return None
+    except (duckdb.ProgrammingError, duckdb.DataError, duckdb.NotSupportedError, duckdb.PermissionException) as error:
+        raise EvidenceError("evidence.condition", message=str(error).splitlines()[0]) from error
     return own.execute(f"select open_json, restricted_json from ({inner}) where place in (select place from kept)").fetchall()
+
+
+def _unbound(own: duckdb.DuckDBPyConnection, marts: list[str], where: str) -> EvidenceError:
+    """Why a condition is about none of the marts: a column that none has, columns that none has together, or values that do not fit."""
+    query = "select table_name, column_name from duckdb_columns() where schema_name = 'marts' and list_contains(?, table_name)"
+    holders: dict[str, set[str]] = {}
+    for mart, column in own.execute(query, [marts]).fetchall():
+        holders.setdefault(column, set()).add(mart)
+    try:
+        named = sorted({column.name for column in parse_one(where, dialect=DIALECT).find_all(exp.Column)})
+    except SqlglotError:
+        named = []
+    unknown = [column for column in named if column not in holders]
+    if unknown:
+        return EvidenceError("evidence.no_column", column=", ".join(unknown), known=", ".join(sorted(holders)))
+    if named and not set.intersection(*(holders[column] for column in named)):
+        places = "; ".join(f"{column} ({', '.join(sorted(holders[column]))})" for column in named)
+        return EvidenceError("evidence.apart", places=places)
+    return EvidenceError("evidence.condition", message=where[:200])
 
 
 def _prove_mart(
@@ -81,23 +109,32 @@ def collect_evidence(folder: Path, policy: Policy, name: str, where: str | None 
     """
     manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
     entry = next((entry for entry in manifest["audiences"] if isinstance(entry, dict) and entry["name"] == name), None)
-    if entry is None or "trees" not in manifest:
-        raise EvidenceError(name)
-    filtered = [
-        mart for mart in entry["marts"] if (choice := policy.choice(entry["kind"], mart)) and choice.where and mart in manifest["trees"]
-    ]
+    if entry is None:
+        names = [each["name"] for each in listed_audiences(manifest)]
+        alike = [each for each in names if each.startswith(f"{name.partition('_')[0]}_")]
+        raise EvidenceError("evidence.no_audience", release=folder.name, name=name, known=", ".join(alike or names))
+    if "trees" not in manifest:
+        raise EvidenceError("evidence.no_trees", release=folder.name)
+    provable = [mart for mart in entry["marts"] if mart in manifest["trees"]]
+    unknown = [mart for mart in marts or [] if mart not in provable]
+    if unknown:
+        raise EvidenceError("evidence.no_mart", name=name, mart=", ".join(unknown), known=", ".join(provable))
+    filtered = [mart for mart in provable if (choice := policy.choice(entry["kind"], mart)) and choice.where]
     key = (folder / SALTS).read_text(encoding="ascii")
-    proofs = []
+    proofs, asked = [], 0
     with (
         duckdb.connect(str(folder / entry["file"]), read_only=True, config={"enable_external_access": "false"}) as own,
         opened_build(folder / "ministry.duckdb") as ministry,
     ):
         for mart in marts or filtered:
-            rows = _chosen_rows(own, policy, mart, where) if mart in manifest["trees"] else None
+            rows = _chosen_rows(own, policy, mart, where)
+            asked += rows is not None
             if rows:
                 proofs.append(_prove_mart(ministry, policy, manifest, mart, key, rows))
+        if where and not asked:
+            raise _unbound(own, marts or filtered, where)
     if not proofs:
-        raise EvidenceError(where or name)
+        raise EvidenceError("evidence.no_row" if where else "evidence.nothing", release=folder.name, name=name, where=where)
     audience = {part: entry[part] for part in ("name", "kind", "member", "title")}
     return {"format": FORMAT, "audience": audience, "release": release_facts(manifest), "custody": manifest["custody"], "marts": proofs}
 
