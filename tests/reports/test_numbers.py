@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from dashboards.reports.figures import head_column, head_named, tabulate
+from dashboards.reports.figures import head_column, head_named, read_dictionary, tabulate
 from dashboards.reports.numbers import write_number
 from dashboards.reports.report_workbook import number_format
 from dashboards.reports.wording import load_wording
@@ -45,4 +45,6 @@ def test_names_stand_under_a_heading_of_names() -> None:
 
 def test_one_word_for_the_declared_unit_and_one_spelling_of_co2e() -> None:
     texts = {code: text for code, text in load_wording().items() if "声明单位" in text.zh or re.search("CO2", text.zh + text.en)}
+    words = {name: entry.text for name, entry in read_dictionary().items()}
     assert not texts
+    assert not [name for name, text in words.items() if "声明单位" in text.zh or re.search(r"CO2e", text.zh + text.en)]

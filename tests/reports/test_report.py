@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import os
 import re
+import shutil
 import time
 from pathlib import Path
 from typing import Any
@@ -10,6 +12,7 @@ import duckdb
 import pytest
 from jsonschema import ValidationError
 from markupsafe import Markup
+from playwright.sync_api import sync_playwright
 from report_page import Element, read_page, read_table, read_value
 from report_releases import MANIFEST, write_empty_release, write_small_release
 
@@ -311,3 +314,20 @@ def test_report_drawings_follow_the_grammar(small_release: Path, tmp_path: Path,
         alt.Chart.from_dict(spec, validate=True)
     with pytest.raises(ValidationError):
         alt.Chart.from_dict(specs[0] | {"width": "wide"}, validate=True)
+
+
+def test_report_fits_a_telephone(small_release: Path, tmp_path: Path) -> None:
+    """Wide tables are moved within themselves; the page itself is never moved sideways."""
+    path = write_report(small_release, None, {"gates": _warned(WARNING)}, tmp_path / "report.html")
+    found = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    assert found, "chromium is missing: requirements/system.sh installs it"
+    with sync_playwright() as play:
+        browser = play.chromium.launch(
+            executable_path=found, args=["--no-sandbox", "--disable-gpu"], env=os.environ | {"HOME": str(tmp_path)}
+        )
+        page = browser.new_page(viewport={"width": 400, "height": 800})
+        page.goto(path.as_uri())
+        for language in ("zh", "en"):
+            page.locator(f"label[for=language-{language}]").click()
+            assert page.evaluate("document.documentElement.scrollWidth") <= 400, language
+        browser.close()

@@ -59,7 +59,9 @@ def _add_source(terminal: Terminal, tree: Tree, source: dict[str, Any]) -> None:
         place = text("explain.row", file=row["file"], row=row["row_number"])
         role = f"{row['share']:.6%}" if row["share"] is not None else text(f"explain.{row['role']}")
         cells = ", ".join(
-            f"{name} = {cell['value']} {cell['unit'] or ''}".rstrip() for name, cell in row["cells"].items() if cell["role"] == "carries"
+            f"{name} = {cell['value']} {(cell['unit'] or '').replace('CO2', 'CO₂')}".rstrip()
+            for name, cell in row["cells"].items()
+            if cell["role"] == "carries"
         )
         key = ", ".join(str(value) for value in row["key"].values())
         leaf = branch.add(_inert(f"{role}  {place}  [{key}]  {cells}", "" if row["role"] == "carries" else "dim"))
