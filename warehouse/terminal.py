@@ -14,6 +14,7 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
+from expectations.observed import speak_observed
 from ingest.inert import visible
 from ingest.messages import NORMALISED
 from warehouse.repair.slips import declared
@@ -122,7 +123,8 @@ class Terminal:
             self._indented("receipt.unknown", columns=", ".join(receipt["unknown_columns"]))
         self._faults(receipt)
         for warning in receipt.get("warnings", []):
-            self._indented("receipt.warning", check=warning["check"], message=warning[self.lang], observed=warning["observed"])
+            observed = speak_observed(warning["observed"], self.lang)
+            self._indented("receipt.warning", check=warning["check"], message=warning[self.lang], observed=observed)
         waiting = receipt["counts"].get("waiting", 0)
         if waiting > len({entry["row_number"] for entry in receipt.get("waived", [])}):
             self._indented("receipt.waits", count=waiting)
@@ -189,6 +191,5 @@ class Terminal:
                 message = failure.get("message")
                 words = (message.in_language(self.lang) if hasattr(message, "in_language") else (message or {}).get(self.lang)) or ""
                 style = "red" if failure["severity"] == "critical" else "yellow"
-                self.out.print(
-                    _inert(f"  {gate['suite']} · {failure['check']}: {words} {failure.get('observed', '')}", style=style), soft_wrap=True
-                )
+                observed = speak_observed(failure.get("observed") or "", self.lang)
+                self.out.print(_inert(f"  {gate['suite']} · {failure['check']}: {words} {observed}", style=style), soft_wrap=True)

@@ -23,3 +23,17 @@ def test_table_that_fits_is_no_wider_than_the_terminal(monkeypatch: pytest.Monke
     monkeypatch.setenv("COLUMNS", "60")
     Terminal("zh").table("表", [("table.key", "left"), ("table.source", "right")], [["说明 " * 40, 3]])
     assert max(len(line) for line in capsys.readouterr().out.splitlines()) <= 60
+
+
+def test_warning_of_a_receipt_is_in_one_language(capsys: pytest.CaptureFixture[str]) -> None:
+    observed = "14 of 20 broken: 14 of 20 enterprises in both deliveries changed province"
+    warning = {"check": "provinces_changed", "zh": "大量企业更换省份", "en": "many enterprises changed province", "observed": observed}
+    counts = {"received": 20, "accepted": 20, "duplicate": 0, "quarantined": 0, "waiting": 0}
+    receipt = {
+        **{"source": "enterprise", "file": "f.csv", "verdict": "accepted", "counts": counts, "reasons": [], "faults": [], "layout": None},
+        **{"normalised": {}, "unknown_columns": [], "fault_counts": {}, "warnings": [warning]},
+    }
+    Terminal("zh").receipt(receipt)
+    assert "（20 处中 14 处不符: 两次交付共有的 20 家企业中 14 家换了省份）" in capsys.readouterr().out
+    Terminal("en").receipt(receipt)
+    assert f"({observed})" in capsys.readouterr().out
