@@ -32,7 +32,7 @@ from warehouse.cli_reports import add_report_commands
 from warehouse.cli_usage import tell_usage
 from warehouse.inbox import waiting_files
 from warehouse.settings import ROOT, Settings, SettingsError, UnknownSource, parse_instant, parse_rule_date, read_settings, utc_now
-from warehouse.terminal import Terminal
+from warehouse.terminal import Terminal, write_utc
 from warehouse.texts import say
 
 BROKEN, USAGE, REFUSED = 1, 2, 3
@@ -300,7 +300,7 @@ def status(context: typer.Context) -> None:
             markup=False,
         )
         if known_at:
-            session.terminal.tell("status.as_of", at=known_at[:19].replace("T", " "))
+            session.terminal.tell("status.as_of", at=write_utc(known_at))
 
 
 @app.command(help=_help("help.world"))

@@ -21,6 +21,9 @@ from warehouse.repair.slips import declared
 from warehouse.texts import say
 
 SHOWN_FAULTS = 12
+# What a gate tells of itself: something was not asked. It warns of nothing in the rows.
+_NOTES = {"first_delivery", "nothing_compared"}
+_WITHOUT_HEADER = (".json", ".jsonl", ".ndjson", ".parquet")
 # Columns that may wrap, and how narrow they may become; all others are as wide as what stands in them.
 _WRAPPED = {
     "table.source": 22,
@@ -34,6 +37,11 @@ _WRAPPED = {
 SHOWN_CHARACTERS = 160
 _SEAM = 2
 _COLOURS = {"accepted": "green", "partly_quarantined": "yellow", "waiting": "yellow", "duplicate": "cyan", "rejected": "red"}
+
+
+def write_utc(instant: str) -> str:
+    """An instant of the ledger or a manifest, to the second and with its zone: nobody should take it for the time on the wall."""
+    return f"{instant[:19].replace('T', ' ')} (UTC)"
 
 
 def _inert(text: str, style: str = "") -> Text:
@@ -124,7 +132,8 @@ class Terminal:
         self._faults(receipt)
         for warning in receipt.get("warnings", []):
             observed = speak_observed(warning["observed"], self.lang)
-            self._indented("receipt.warning", check=warning["check"], message=warning[self.lang], observed=observed)
+            key = "receipt.note" if warning["check"] in _NOTES else "receipt.warning"
+            self._indented(key, check=warning["check"], message=warning[self.lang], observed=observed)
         waiting = receipt["counts"].get("waiting", 0)
         if waiting > len({entry["row_number"] for entry in receipt.get("waived", [])}):
             self._indented("receipt.waits", count=waiting)
@@ -165,6 +174,8 @@ class Terminal:
             cells = (str(fault["row_number"]), fault["code"], found, fault[f"message_{self.lang}"], fault[f"reason_{self.lang}"])
             table.add_row(*(_inert(cell.replace("\n", "\\u000a")) for cell in cells))
         self.out.print(table)
+        if not receipt["layout"] and not receipt["file"].lower().removesuffix(".gz").endswith(_WITHOUT_HEADER):
+            self._indented("receipt.lines")
         more = sum(receipt["fault_counts"].values()) - min(len(faults), SHOWN_FAULTS)
         if more > 0:
             self._indented("receipt.more", count=more)
