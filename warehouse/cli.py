@@ -12,6 +12,7 @@ from types import TracebackType
 from typing import Annotated, Any
 
 import typer
+from typer.exceptions import TyperException
 
 from dashboards.errors import DashboardError
 from ingest.contract import ContractError, read_contracts
@@ -28,9 +29,10 @@ from warehouse.cli_fetch import add_fetch_commands
 from warehouse.cli_help import translate_help
 from warehouse.cli_release import add_release_commands
 from warehouse.cli_reports import add_report_commands
+from warehouse.cli_usage import tell_usage
 from warehouse.inbox import waiting_files
 from warehouse.settings import ROOT, Settings, SettingsError, UnknownSource, parse_instant, parse_rule_date, read_settings, utc_now
-from warehouse.terminal import Terminal
+from warehouse.terminal import Terminal, write_utc
 from warehouse.texts import say
 
 BROKEN, USAGE, REFUSED = 1, 2, 3
@@ -298,7 +300,7 @@ def status(context: typer.Context) -> None:
             markup=False,
         )
         if known_at:
-            session.terminal.tell("status.as_of", at=known_at[:19].replace("T", " "))
+            session.terminal.tell("status.as_of", at=write_utc(known_at))
 
 
 @app.command(help=_help("help.world"))
@@ -408,13 +410,20 @@ def main() -> None:
     common, rest = hoist_options(sys.argv[1:])
     try:
         # Not `app(…)`: Typer would put an exception hook of its own in place of ours, and show users a traceback.
-        translate_help(typer.main.get_command(app), _LANG)(common + rest)
+        code = translate_help(typer.main.get_command(app), _LANG).main(common + rest, standalone_mode=False)
+    except TyperException as error:
+        tell_usage(error, _LANG)
+        raise SystemExit(error.exit_code) from None
+    except typer.Abort:
+        sys.stderr.write(say("usage.aborted", _LANG) + "\n")
+        raise SystemExit(BROKEN) from None
     except (SettingsError, ReferenceError, ContractError) as error:
         sys.stderr.write(visible(error.in_language(_LANG) if isinstance(error, SettingsError) else str(error)) + "\n")
         raise SystemExit(USAGE) from None
     except (AirflowError, DashboardError) as error:
         sys.stderr.write(error.text(_LANG) + "\n")
         raise SystemExit(BROKEN) from None
+    raise SystemExit(code if isinstance(code, int) else 0)
 
 
 if __name__ == "__main__":

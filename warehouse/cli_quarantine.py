@@ -14,6 +14,7 @@ import typer
 from ingest.contract import Contract, Message, read_contracts
 from ingest.inert import visible
 from warehouse.settings import Settings, SettingsError, UnknownSource, china_day, read_settings, utc_now
+from warehouse.terminal import write_utc
 from warehouse.texts import say
 
 _DEFAULT_LIFE_DAYS = 365
@@ -118,7 +119,7 @@ def show_quarantined(
         return
     lang, terminal = session.settings.lang, session.terminal
     for one in found:
-        settled = f" ({one['settled_by']}, {one['settled_at'][:19]})" if one["settled_by"] else ""
+        settled = f" ({one['settled_by']}, {write_utc(one['settled_at'])})" if one["settled_by"] else ""
         state = terminal.text(f"state.{one['state']}") + settled
         terminal.tell(
             "quarantine.row", style="bold", source=one["source"], file=one["file"], sequence=sequence, row=one["row_number"], state=state

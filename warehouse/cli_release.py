@@ -112,8 +112,7 @@ def _list_releases(session: "Session") -> None:
         rows = [
             [
                 row["release_id"],
-                row["published_at"][:19],
-                row["as_of"][:19],
+                *(row[name][:19].replace("T", " ") for name in ("published_at", "as_of")),
                 terminal.text("status.in_force" if row["in_force"] else f"status.{row['status']}"),
             ]
             for row in listed

@@ -21,6 +21,7 @@ import pyarrow.parquet as pq
 from filelock import FileLock
 
 from expectations.gate import Candidate, Gatekeeper, GateResult
+from expectations.observed import speak_observed
 from ingest.contract import Contract, Message, in_reference_order, read_contracts
 from ingest.delivery import describe_name, is_stable, receive_bytes, sync_folder
 from ingest.faults import FileRefused
@@ -233,7 +234,10 @@ class Intake:
             if any(failure.check == "too_many_bad_rows" for failure in critical):
                 bad = prepared.counts["quarantined"] - prepared.counts["waiting"]
                 raise too_many_bad_rows(contract, bad, prepared.counts["received"])
-            told = "；".join(f"{failure.check}: {failure.message.zh}（{failure.observed}）" for failure in critical) or "没有检查任何行"
+            told = (
+                "；".join(f"{failure.check}: {failure.message.zh}（{speak_observed(failure.observed, 'zh')}）" for failure in critical)
+                or "没有检查任何行"
+            )
             said = (
                 "; ".join(f"{failure.check}: {failure.message.en} ({failure.observed})" for failure in critical) or "nothing was examined"
             )

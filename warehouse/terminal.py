@@ -14,12 +14,16 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
+from expectations.observed import speak_observed
 from ingest.inert import visible
 from ingest.messages import NORMALISED
 from warehouse.repair.slips import declared
 from warehouse.texts import say
 
 SHOWN_FAULTS = 12
+# What a gate tells of itself: something was not asked. It warns of nothing in the rows.
+_NOTES = {"first_delivery", "nothing_compared"}
+_WITHOUT_HEADER = (".json", ".jsonl", ".ndjson", ".parquet")
 # Columns that may wrap, and how narrow they may become; all others are as wide as what stands in them.
 _WRAPPED = {
     "table.source": 22,
@@ -33,6 +37,11 @@ _WRAPPED = {
 SHOWN_CHARACTERS = 160
 _SEAM = 2
 _COLOURS = {"accepted": "green", "partly_quarantined": "yellow", "waiting": "yellow", "duplicate": "cyan", "rejected": "red"}
+
+
+def write_utc(instant: str) -> str:
+    """An instant of the ledger or a manifest, to the second and with its zone: nobody should take it for the time on the wall."""
+    return f"{instant[:19].replace('T', ' ')} (UTC)"
 
 
 def _inert(text: str, style: str = "") -> Text:
@@ -122,7 +131,9 @@ class Terminal:
             self._indented("receipt.unknown", columns=", ".join(receipt["unknown_columns"]))
         self._faults(receipt)
         for warning in receipt.get("warnings", []):
-            self._indented("receipt.warning", check=warning["check"], message=warning[self.lang], observed=warning["observed"])
+            observed = speak_observed(warning["observed"], self.lang)
+            key = "receipt.note" if warning["check"] in _NOTES else "receipt.warning"
+            self._indented(key, check=warning["check"], message=warning[self.lang], observed=observed)
         waiting = receipt["counts"].get("waiting", 0)
         if waiting > len({entry["row_number"] for entry in receipt.get("waived", [])}):
             self._indented("receipt.waits", count=waiting)
@@ -163,6 +174,8 @@ class Terminal:
             cells = (str(fault["row_number"]), fault["code"], found, fault[f"message_{self.lang}"], fault[f"reason_{self.lang}"])
             table.add_row(*(_inert(cell.replace("\n", "\\u000a")) for cell in cells))
         self.out.print(table)
+        if not receipt["layout"] and not receipt["file"].lower().removesuffix(".gz").endswith(_WITHOUT_HEADER):
+            self._indented("receipt.lines")
         more = sum(receipt["fault_counts"].values()) - min(len(faults), SHOWN_FAULTS)
         if more > 0:
             self._indented("receipt.more", count=more)
@@ -189,6 +202,5 @@ class Terminal:
                 message = failure.get("message")
                 words = (message.in_language(self.lang) if hasattr(message, "in_language") else (message or {}).get(self.lang)) or ""
                 style = "red" if failure["severity"] == "critical" else "yellow"
-                self.out.print(
-                    _inert(f"  {gate['suite']} · {failure['check']}: {words} {failure.get('observed', '')}", style=style), soft_wrap=True
-                )
+                observed = speak_observed(failure.get("observed") or "", self.lang)
+                self.out.print(_inert(f"  {gate['suite']} · {failure['check']}: {words} {observed}", style=style), soft_wrap=True)

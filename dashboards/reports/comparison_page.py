@@ -207,11 +207,14 @@ def _show_largest(document: Document) -> Exhibit:
     names = ("mart", "key", "column", "before", "after", "relative")
     rows = [
         [
-            put_text(change["mart"]),
+            put_text(name_code("mart", change["mart"])),
             put_text(name_key(json.loads(change["key"]))),
-            put_text(change["column_name"]),
-            put_text(change["old_value"]),
-            put_text(change["new_value"]),
+            put_text(head_column(change["column_name"])),
+            # Only numbers move; what else changed is told as it stood.
+            *(
+                (put_number(float(change[name])) if change["move"] is not None else put_text(change[name]))
+                for name in ("old_value", "new_value")
+            ),
             put_share(change["relative_move"], signed=True),
         ]
         for change in document["largest"]

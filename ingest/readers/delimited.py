@@ -23,6 +23,7 @@ from ingest.readers.limits import check_columns
 _BOMS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
 _CJK = re.compile("[\u4e00-\u9fff]{2}")
 _COUNT_CHUNK = 1 << 24
+_RAGGED = re.compile(r"CSV parse error: Expected (\d+) columns, got (\d+): (.*)")
 
 
 def _is_mixture(data: bytes) -> bool:
@@ -151,6 +152,14 @@ def _parse(data: bytes, columns: int, separator: str, breaks_in_cells: bool) -> 
     )
 
 
+def _ragged(reason: str) -> FileRefused:
+    """Rows of other lengths, as the parser tells it; in both languages where its sentence is known."""
+    found = _RAGGED.fullmatch(reason)
+    zh = f"表头有 {found[1]} 列，而有一行是 {found[2]} 列：{found[3]}" if found else reason
+    en = f"the header has {found[1]}, and a row has {found[2]}: {found[3]}" if found else reason
+    return unreadable(f"各行的列数应一致（{zh}）。", f"Every row should have as many cells as the header ({en}).")
+
+
 def _split(data: bytes, columns: int, separator: str) -> pa.Table:
     """Rows of all-text cells, counted independently of the parser.
 
@@ -168,8 +177,7 @@ def _split(data: bytes, columns: int, separator: str) -> pa.Table:
     try:
         table = _parse(data, columns, separator, breaks_in_cells=True)
     except (pa.ArrowInvalid, pa.ArrowKeyError) as error:
-        reason = str(error).splitlines()[0][:200]
-        raise unreadable(f"各行的列数应一致（{reason}）。", f"Every row should have as many cells as the header ({reason}).") from error
+        raise _ragged(str(error).splitlines()[0][:200]) from error
     lines = _count_lines(data)
     if lines != table.num_rows and _count_records(data, separator) != table.num_rows:
         raise unreadable(

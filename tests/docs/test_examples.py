@@ -59,3 +59,12 @@ def test_world_and_arguments_are_those_of_the_command() -> None:
 
     assert inspect.signature(make_world).parameters["seed"].default == 20240522
     assert {inspect.signature(verb).parameters["enterprises"].default for verb in (demo, run)} == {400}
+
+
+@pytest.mark.parametrize("page", PAGES[:2], ids=lambda page: page.name)
+def test_figures_that_a_row_moves_add_up_in_the_readmes(page: Path) -> None:
+    """The list under `explain --reverse` leaves no mart out: its counts are the number above them."""
+    shown = page.read_text(encoding="utf-8").partition("$ tanlian explain --reverse")[2].partition("```")[0]
+    total = int(re.findall(r"\d+", shown.split("\n")[1].replace("20260630_product_footprint_2025.csv", ""))[-1])
+    counts = re.findall(r"^[├└]── \w+(?:: |：)(\d+)", shown, re.MULTILINE)
+    assert len(counts) > 5 and sum(map(int, counts)) == total

@@ -238,3 +238,11 @@ def test_rubbish_never_breaks_the_reader(parts: list[bytes]) -> None:
             read(content)
         except FileRefused as refusal:
             assert refusal.message.zh and refusal.message.en
+
+
+@pytest.mark.parametrize(("row", "cells"), [("3,4,5", 3), ("3", 1)])
+def test_ragged_row_is_told_in_both_languages(row: str, cells: int) -> None:
+    with pytest.raises(FileRefused) as caught:
+        read(f"a,b\n1,2\n{row}\n".encode())
+    assert caught.value.message.zh == f"各行的列数应一致（表头有 2 列，而有一行是 {cells} 列：{row}）。"
+    assert f"the header has 2, and a row has {cells}: {row}" in caught.value.message.en

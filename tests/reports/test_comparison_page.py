@@ -45,6 +45,13 @@ def make_document(is_plan: bool = False, product: str = "CEMENT") -> dict[str, A
         "old_value": "600.0",
         "new_value": "584.0",
     }
+    worded = change | {
+        "column_name": "recalculation_status",
+        "old_value": "partial",
+        "new_value": None,
+        "relative_move": None,
+        "move": None,
+    }
     steps = [{"old": "2", "new": "3", "count": 4}]
     effect = {"name": "tiers", "title": {"zh": "产品分级", "en": "tiers"}, "kind": "status", "count": 4, "net_move": 4.0, "steps": steps}
     return {
@@ -53,7 +60,7 @@ def make_document(is_plan: bool = False, product: str = "CEMENT") -> dict[str, A
         "first": side,
         "second": side | {"release_id": "candidate" if is_plan else "20261031-b"},
         "marts": [mart],
-        "largest": [change | {"relative_move": -16 / 600, "move": -16.0}],
+        "largest": [change | {"relative_move": -16 / 600, "move": -16.0}, worded],
         "effects": [effect],
         "moves": [move | {"parts": parts}],
     }
@@ -62,7 +69,7 @@ def make_document(is_plan: bool = False, product: str = "CEMENT") -> dict[str, A
 @pytest.mark.parametrize("is_plan", [False, True])
 def test_page_shows_the_move_its_parts_and_the_marts(is_plan: bool, tmp_path: Path) -> None:
     page = write_comparison_page(make_document(is_plan), titles(), tmp_path / "page.html", "en").read_text(encoding="utf-8")
-    for text in ("新披露", "new disclosures", "重述", "restatements", "−30", "+12.50", "footprint__sectors_by_year"):
+    for text in ("新披露", "new disclosures", "重述", "restatements", "−30", "+12.50", "Sector statistics", "partial"):
         assert text in page
     assert "600 → 584 kgCO₂e/t" in page
     assert page.count("<svg") == 2, "one picture per language"

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from warehouse.cli import hoist_options
+from warehouse.cli_usage import speak_usage
 
 from .conftest import Country
 
@@ -136,6 +137,62 @@ def test_usage_is_two_and_says_what_was_expected(tanlian: Run, tmp_path: Path, a
     assert all(text in done.stderr for text in told)
     assert done.stdout == ""
     assert "Traceback" not in done.stderr
+
+
+MISUSED = """
+import contextlib, io, json, os, sys
+sys.argv = ["tanlian", "--lang", os.environ["TANLIAN_LANG"]]
+from warehouse import cli
+told = []
+for words in json.loads(os.environ["MISUSED"]):
+    sys.argv[1:] = words
+    out, err, code = io.StringIO(), io.StringIO(), None
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        try:
+            cli.main()
+        except SystemExit as end:
+            code = end.code
+    told.append([code, out.getvalue(), err.getvalue()])
+print(json.dumps(told))
+"""
+# What is typed, and what is said of it: the name of the text is that of the table.
+MISUSES = {
+    "deliver": ("缺少参数 'FILE…'。", "Missing argument 'FILE…'."),
+    "deliver x.csv": ("缺少选项 '--source'。", "Missing option '--source'."),
+    "deliver x.csv --source": ("选项 '--source' 后须有值。", "Option '--source' requires an argument."),
+    "land --list=1": ("选项 '--list' 不带值。", "Option '--list' does not take a value."),
+    "xyzzy": ("没有命令 'xyzzy'。", "No such command 'xyzzy'."),
+    "statuss": ("没有命令 'statuss'。是否指：'status'", "No such command 'statuss'. Did you mean 'status'?"),
+    "status --xyzzy": ("没有选项：--xyzzy", "No such option: --xyzzy"),
+    "serve --prt 1": ("没有选项：--prt（是否指：--port）", "No such option: --prt (Possible options: --port)"),
+    "status x y": ("多余的参数：x y", "Got unexpected extra argument(s) (x y)"),
+    "serve --port x": ("'--port' 的值无效：应为整数", "Invalid value for '--port': Input should be a whole number"),
+    "serve --port -1": ("'--port' 的值无效：应不小于 0", "Invalid value for '--port': Input should be greater than or equal to 0"),
+    "serve --port 65536": ("'--port' 的值无效：应不大于 65535", "Invalid value for '--port': Input should be less than or equal to 65535"),
+}
+
+
+@pytest.mark.parametrize("lang", LANGS)
+def test_misuse_is_told_in_the_language_asked(lang: str, tmp_path: Path) -> None:
+    typed = [words.split() for words in MISUSES]
+    environment = os.environ | {"TANLIAN_LANG": lang, "TANLIAN_DATA": str(tmp_path), "MISUSED": json.dumps(typed)}
+    done = subprocess.run([sys.executable, "-c", MISUSED], env=environment, capture_output=True, text=True, check=True)
+    for (words, said), (code, out, err) in zip(MISUSES.items(), json.loads(done.stdout), strict=True):
+        assert (code, out) == (2, ""), words
+        assert err.endswith(f"{'错误：' if lang == 'zh' else 'Error: '}{said[LANGS.index(lang)]}\n"), (words, err)
+        hint = "说明见 'tanlian" if lang == "zh" else "Try 'tanlian"
+        # The library itself does not say of which command these two were.
+        assert (hint in err) != (words in ("deliver x.csv --source", "land --list=1")), words
+
+
+def test_what_the_library_says_anew_is_not_lost() -> None:
+    assert speak_usage("A sentence of tomorrow.", "zh") == "A sentence of tomorrow."
+    assert speak_usage("Invalid value for '--x': a reason of tomorrow", "zh") == "'--x' 的值无效：a reason of tomorrow"
+
+
+def test_doctor_heads_its_columns_apart(tanlian: Run, tmp_path: Path) -> None:
+    head = next(line for line in tanlian(tmp_path, "--lang", "zh", "doctor").stdout.splitlines() if "检查" in line)
+    assert len(set(head.split())) == 3
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from rich.text import Text
 from rich.tree import Tree
 
 from ingest.inert import visible
-from warehouse.terminal import Terminal
+from warehouse.terminal import Terminal, write_utc
 
 SHOWN_ROWS = 8
 SHOWN_LIST_ROWS = 4
@@ -21,7 +21,7 @@ def show_explanation(terminal: Terminal, document: dict[str, Any]) -> None:
     title = f"{document['mart']}.{document['column']} = {document['value']}"
     tree = Tree(_inert(title, "bold"))
     tree.add(_inert(", ".join(f"{name} = {value}" for name, value in document["key"].items())))
-    tree.add(_inert(text("explain.release", **document["release"]), "dim"))
+    tree.add(_inert(_tell_release(terminal, document["release"]), "dim"))
     tree.add(_inert(f"{text('explain.rule')}: {document['rule'][lang]}"))
     method = tree.add(_inert(f"{text('explain.method')} {document['method']['section']}: {document['method'][lang]}"))
     for section in document["method"]["texts"]:
@@ -67,13 +67,20 @@ def _add_source(terminal: Terminal, tree: Tree, source: dict[str, Any]) -> None:
         leaf = branch.add(_inert(f"{role}  {place}  [{key}]  {cells}", "" if row["role"] == "carries" else "dim"))
         delivery = row["delivery"]
         if "received_at" in delivery and row["role"] == "carries":
-            words = text("explain.delivery", **(delivery | {"verdict": text(f"verdict.{delivery['verdict']}")}))
+            words = text(
+                "explain.delivery",
+                **(delivery | {"verdict": text(f"verdict.{delivery['verdict']}"), "received_at": write_utc(delivery["received_at"])}),
+            )
             leaf.add(_inert(words, "dim"))
         for event in row["history"]:
             if "reasons" in event:
                 why = "; ".join(reason[f"message_{terminal.lang}"] for reason in event["reasons"])
-                leaf.add(_inert(text(f"explain.{event['event']}", **(event | {"reasons": why})), "dim"))
+                leaf.add(_inert(text(f"explain.{event['event']}", **(event | {"reasons": why, "at": write_utc(event["at"] or "")})), "dim"))
     _add_more(terminal, branch, source["row_count"] - SHOWN_ROWS)
+
+
+def _tell_release(terminal: Terminal, release: dict[str, Any]) -> str:
+    return terminal.text("explain.release", **(release | {"as_of": write_utc(release["as_of"])}))
 
 
 def _add_more(terminal: Terminal, tree: Tree, count: int) -> None:
@@ -96,7 +103,7 @@ def show_moved(terminal: Terminal, document: dict[str, Any]) -> None:
     cells = ", ".join(f"{name} = {value}" for name, value in change["cells"].items())
     title = text(key, file=change["file"], row=change["row_number"], source=change["source"], cells=cells, count=document["figure_count"])
     tree = Tree(_inert(title, "bold"))
-    tree.add(_inert(text("explain.release", **document["release"]), "dim"))
+    tree.add(_inert(_tell_release(terminal, document["release"]), "dim"))
     for mart, figures in document["marts"].items():
         branch = tree.add(_inert(text("reverse.mart", mart=mart, count=len(figures))))
         for figure in figures[:SHOWN_FIGURES]:

@@ -97,5 +97,5 @@ def check_pack(path: Path, anchor: Anchor | None = None) -> Checked:
         checked = check_evidence(json.loads(files[EVIDENCE]), anchor)
         faults = (*_file_faults(files), *checked.faults)
     except _UNREADABLE as error:
-        return Checked((f"unreadable {type(error).__name__}",), 0, 0, "")
+        return Checked((f"unreadable {type(error).__name__}: {error}"[:160],), 0, 0, "")
     return Checked(faults, checked.row_count, checked.mart_count, checked.release_id)
