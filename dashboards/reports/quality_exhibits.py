@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -12,10 +11,10 @@ from dashboards.reports.exhibit import Cell, Exhibit, make_exhibit, make_table, 
 from dashboards.reports.numbers import ABSENT, write_day, write_instant, write_number, write_share
 from dashboards.reports.release_file import Releases, Row
 from dashboards.reports.wording import Text, same, say
+from expectations.observed import speak_observed
 
 SOURCES = "release__sources"
 Gates = Sequence[Mapping[str, Any]]
-_COUNTED = re.compile(r"(\d+) of (\d+) broken(?:: (.*))?", re.DOTALL)  # as `expectations.examiner` writes it
 
 
 def read_sources(releases: Releases) -> list[Row]:
@@ -165,13 +164,9 @@ def tell_warning(failure: Mapping[str, Any]) -> Text:
 
 
 def tell_observed(observed: object) -> Text:
-    """What was counted, in words, before the places that the check names; any other observation as it stands."""
-    counted = _COUNTED.fullmatch(str(observed or ABSENT))
-    if not counted:
-        return same(observed or ABSENT)
-    broken, examined, places = counted.groups()
-    told = say("observed_counted", broken=write_number(int(broken)), examined=write_number(int(examined)))
-    return say("observed_places", counted=told, places=places) if places else told
+    """What the check saw, as the terminal says it."""
+    text = str(observed or ABSENT)
+    return Text(speak_observed(text, "zh"), speak_observed(text, "en"))
 
 
 def is_passed(gate: Mapping[str, Any]) -> bool:

@@ -233,10 +233,10 @@ def test_report_lists_what_gates_warned_of(small_release: Path, tmp_path: Path) 
     page = read_page(write_report(small_release, None, {"gates": _warned(WARNING)}, tmp_path / "report.html"))
     cells = read_table(page, "warnings")
     assert [cell.read_text("zh") for cell in cells[0]] == [
-        "碳足迹", "提醒", "以往公开发布已使被抑制的数值可被还原（figures_told_before）", "3,042 项中 1 项：WOOD <b>",
+        "碳足迹", "提醒", "以往公开发布已使被抑制的数值可被还原（figures_told_before）", "3042 处中 1 处不符: WOOD <b>",
     ]  # fmt: skip
     assert [cell.read_text("en") for cell in cells[0]][2:] == [
-        "earlier public releases already tell figures (figures_told_before)", "1 of 3,042: WOOD <b>",
+        "earlier public releases already tell figures (figures_told_before)", "1 of 3042 broken: WOOD <b>",
     ]  # fmt: skip
     assert "All 1 gates passed, with warnings (1)" in page.get_id("exhibit-gates").read_text("en")
     quiet = read_page(write_report(small_release, None, {"gates": _warned()}, tmp_path / "quiet.html"))
