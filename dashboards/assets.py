@@ -129,10 +129,15 @@ def build_assets(definitions: Definitions, reader: Reader | None = None) -> dict
             spoken["columns"] = {table: _list_columns(definitions.tables[table]["columns"]) for table in used}
             for name, chart in spoken["charts"].items():
                 files[whose.path("charts", f"{name}_{lang}")] = _build_chart(name, chart, spoken, lang, whose)
-            footnote = definitions.shared["footnote"][MINISTRY if whose.name == MINISTRY else "others"]
-            spoken["menu"] = _write_menu(menu, spoken, lang, whose, footnote[lang])
+            spoken["menu"] = _write_menu(menu, spoken, lang, whose, definitions.shared["footnote"][_choose_footnote(node, whose)][lang])
             files[whose.path("dashboards", f"{spoken['slug']}_{lang}".replace("-", "_"))] = _build_dashboard(spoken, lang, whose)
     return files
+
+
+def _choose_footnote(dashboard: Node, reader: Reader) -> str:
+    if reader.name != MINISTRY:
+        return "others"
+    return "linked" if any("explain" in chart for chart in dashboard["charts"].values()) else "unlinked"
 
 
 def _list_asked(dashboards: list[Node]) -> set[str]:
@@ -150,9 +155,10 @@ def _list_columns(columns: Node) -> set[str]:
 
 
 def _write_menu(menu: list[tuple[int, str, str]], spoken: Node, lang: str, reader: Reader, footnote: str) -> str:
-    """Links to the other dashboards and to the other language, then how a figure's origin is asked for."""
+    """Links to the dashboards, this one anew among them, and to the other language, then how a figure's origin is asked for."""
     here = reader.slug(spoken["slug"], lang)
-    links = [f"**{title}**" if slug == here else f"[{title}](/superset/dashboard/{slug}/)" for _, title, slug in menu]
+    linked = {slug: f"[{title}](/superset/dashboard/{slug}/)" for _, title, slug in menu}
+    links = [f"**{link}**" if slug == here else link for slug, link in linked.items()]
     other = next(code for code in LANGUAGES if code != lang)
     name = {"zh": "中文", "en": "English"}[other]
     language = f"[{name}](/superset/dashboard/{reader.slug(spoken['slug'], other)}/)"

@@ -98,7 +98,8 @@ def _axes(chart: Node) -> Node:
         "y_axis_title": chart["y_title"],
         "y_axis_title_margin": 55,
         "y_axis_title_position": "Left",
-        "y_axis_format": chart.get("format", ",d"),
+        # Counts; an axis of few of them also has halves.
+        "y_axis_format": chart.get("format", ",.1~f"),
         "y_axis_bounds": [None, None],
         "rich_tooltip": True,
         "showTooltipTotal": False,

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from dashboards.access import provision
-from dashboards.assets import ASSETS, MINISTRY, build_assets
+from dashboards.access import ROLE_PREFIX, provision
+from dashboards.assets import ASSETS, MINISTRY, Reader, build_assets, list_dashboards
 from dashboards.client import SupersetClient
-from dashboards.definitions import LANGUAGES, read_definitions
+from dashboards.definitions import LANGUAGES, Definitions, read_definitions
 from dashboards.errors import DashboardError
 from dashboards.readers import read_readers
 
+# Read by Superset when a reader signs in (dashboards/superset/first_page.py).
+FIRST_PAGES = "first_pages.json"
 _PLACEHOLDER = "${TANLIAN_DATA}"
 # SQLAlchemy takes these in an address for its own marks.
 _UNFIT_IN_ADDRESS = "?#%"
@@ -45,12 +48,30 @@ def publish(
         for bundle in bundles:
             client.import_assets(bundle)
         accounts = provision(client, readers, (data_dir / "superset").absolute())
+        _note_first_pages(definitions, readers, data_dir / "superset")
         urls = {lang: client.find_dashboard(lang) for lang in LANGUAGES}
     counts: dict[str, int] = {}
     for path in (path for bundle in bundles for path in bundle):
         kind = path.split("/")[0]
         counts[kind] = counts.get(kind, 0) + 1
     return Published(urls, counts, {account.reader.name: account.password_file for account in accounts})
+
+
+def _note_first_pages(definitions: Definitions, readers: list[Reader], home: Path) -> None:
+    """Which dashboard each role arrives at, beside what an earlier publication noted for others."""
+    file = home / FIRST_PAGES
+    pages = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
+    for reader in readers:
+        first = min(
+            list_dashboards(definitions, reader),
+            key=lambda node: (reader.kind not in node.get("first_of", []), int(node["order"])),
+            default=None,
+        )
+        if first is not None:
+            pages[ROLE_PREFIX + reader.name] = {lang: reader.slug(first["slug"], lang) for lang in LANGUAGES}
+    fresh = file.with_suffix(".new")
+    fresh.write_text(json.dumps(pages, indent=1), encoding="utf-8")
+    fresh.replace(file)
 
 
 def _render_bundle(files: dict[str, Any], data_dir: Path) -> dict[str, str]:

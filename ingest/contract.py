@@ -58,7 +58,7 @@ _COLUMN_PROPERTIES = {
     "mayLack",
 }
 _SOURCE_PROPERTIES = {
-    "titleZh", "titleEn", "history", "tolerance", "cadenceDays", "revisionColumn", "withdrawnColumn", "layoutFlags", "documents",
+    "titleZh", "titleEn", "history", "tolerance", "cadenceDays", "dayColumn", "revisionColumn", "withdrawnColumn", "layoutFlags", "documents",
 }  # fmt: skip
 _RULE_PROPERTIES = {"messageZh", "messageEn", "reasonZh", "reasonEn", "citation"}
 # Kind of rule -> what its implementation must say, and what it may. A predicate also names the figures that its expression uses.
@@ -154,6 +154,7 @@ class Contract:
     layouts: tuple[Path, ...] = field(default=())
     layout_flags: tuple[str, ...] = ()  # what a layout may declare about its records, for the rules; null elsewhere
     withdrawn_column: str | None = None  # true where a row takes its key out of force; it conflicts with nothing
+    day_column: str | None = None  # the day that a row speaks of, where it speaks of one: how old the content is
     documents: tuple[str, ...] = ()  # kinds of JSON document that the source accepts beside tables
 
     def column(self, name: str) -> Column:
@@ -355,6 +356,8 @@ def read_contract(path: Path) -> Contract:
     rules = tuple(_rule(item, names, where) for item in schema.quality or [])
     if custom.get("withdrawnColumn", "") not in {"", *(column.name for column in columns if column.type == "boolean")}:
         raise ContractError(f"{where}: withdrawnColumn must be a boolean column")
+    if custom.get("dayColumn", "") not in {"", *(column.name for column in columns if column.type in ("date", "instant"))}:
+        raise ContractError(f"{where}: dayColumn must be a column of days or instants")
     if custom["history"] != "append" and any(rule.kind == "balance" for rule in rules):
         raise ContractError(f"{where}: a balance needs the history append: what was drawn stays drawn")
     return Contract(
@@ -373,6 +376,7 @@ def read_contract(path: Path) -> Contract:
         layouts=tuple(sorted((path.parent / "layouts").glob("*.yaml"))),
         layout_flags=tuple(custom.get("layoutFlags", ())),
         withdrawn_column=custom.get("withdrawnColumn"),
+        day_column=custom.get("dayColumn"),
         documents=tuple(custom.get("documents", ())),
     )
 

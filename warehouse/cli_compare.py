@@ -158,6 +158,7 @@ def as_document(found: "Comparison") -> dict[str, Any]:
     return {
         "first": found.first,
         "second": found.second,
+        "is_demonstration": found.is_demonstration,
         "marts": [asdict(mart) for mart in found.marts],
         "largest": found.largest,
         "effects": found.effects,

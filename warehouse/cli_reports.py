@@ -49,6 +49,7 @@ def _write_for_reader(session: "Session", name: str, member: str | None, form: s
     from dashboards.reports.wording import Language
     from warehouse.cli import open_ledger
     from warehouse.reading.files import MINISTRY, find_release, parse_reader, reader_files
+    from warehouse.release import read_manifest
 
     terminal = session.terminal
     kind = KINDS.get(name)
@@ -63,5 +64,6 @@ def _write_for_reader(session: "Session", name: str, member: str | None, form: s
     reader = parse_reader(MINISTRY if member is None else f"{kind.audience}_{member}")
     language = cast(Language, session.settings.lang)
     place = out or session.settings.data / "reports" / folder.name / f"{name}_{member or MINISTRY}_{language}.{chosen}"
-    with terminal.working(name), reader_files(session.settings, folder, reader) as (file, before):
-        return write_audience_report(kind, member, file, before, language, chosen, place)
+    with terminal.working(name), reader_files(session.settings, folder, reader) as found:
+        gates = read_manifest(folder)["gates"] if kind.audience == MINISTRY else ()
+        return write_audience_report(kind, member, found, language, chosen, place, gates)

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import json
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
-from ingest.contract import read_contracts
+import duckdb
+
+from ingest.contract import Contract, read_contracts
+from ingest.lookups import parquet_relation
 from warehouse.ledger import Ledger
 from warehouse.repair.counts import repairs_query
 from warehouse.settings import Settings
@@ -20,9 +24,18 @@ def _instant(text: str | None) -> str:
     return "cast(null as timestamp)" if text is None else f"timestamp {_text(text.rstrip('Z'))}"
 
 
-def _is_demonstration(settings: Settings) -> bool:
+def is_demonstration(settings: Settings) -> bool:
     """Whether the demonstration world was ever put into this data directory."""
     return (settings.data / "demonstration.json").exists()
+
+
+def says_demonstration(file: Path) -> bool:
+    """Whether a release's file says of itself that it holds synthetic data; a build, which is no release yet, says nothing."""
+    with duckdb.connect(str(file), read_only=True) as con:
+        try:
+            return con.execute("select coalesce(bool_or(is_demonstration), false) from marts.release__summary").fetchone() == (True,)
+        except duckdb.CatalogException:
+            return False
 
 
 def _summary(settings: Settings, manifest: dict[str, Any]) -> str:
@@ -30,13 +43,26 @@ def _summary(settings: Settings, manifest: dict[str, Any]) -> str:
     return (
         f"select {_text(manifest['release_id'])} as release_id, cast({_text(manifest['parent_release_id'])} as varchar) as parent_release_id, "
         f"{_instant(manifest['as_of'])} as as_of, date {_text(manifest['rule_date'])} as rule_date, {_instant(manifest['published_at'])} as published_at, "
-        f"{_text(manifest['code_version'])} as code_version, {str(_is_demonstration(settings)).lower()} as is_demonstration, "
+        f"{_text(manifest['code_version'])} as code_version, {str(is_demonstration(settings)).lower()} as is_demonstration, "
         f"{len({entry['delivery_id'] for entry in manifest['deliveries']})} as delivery_count, {len(gates)} as gate_count, "
         f"cast({sum(gate['rows_examined'] for gate in gates)} as bigint) as rows_examined"
     )
 
 
-def _sources(ledger: Ledger, as_of: datetime) -> str:
+def _newest_day(settings: Settings, ledger: Ledger, contract: Contract, as_of: datetime) -> str:
+    """SQL of the newest day that a source's landed rows speak of, in China's time; null where its rows bear no day. A file that came
+    today may tell of last year: when it came says nothing of that.
+    """
+    column = contract.day_column
+    files = [settings.data / row["path"] for row in ledger.landing_files(contract.source, as_of)] if column else []
+    if column is None or not files:
+        return "cast(null as date)"
+    kind = contract.column(column).sql_type
+    day = f"{column} + interval 8 hour" if kind == "timestamp" else column  # stored instants are UTC
+    return f"(select max(cast({day} as date)) from {parquet_relation(files, {column: kind})})"
+
+
+def _sources(settings: Settings, ledger: Ledger, as_of: datetime) -> str:
     rows = []
     for contract in read_contracts().values():
         known = [row for row in ledger.deliveries(contract.source) if row["received_at"] <= as_of.isoformat()]
@@ -49,7 +75,7 @@ def _sources(ledger: Ledger, as_of: datetime) -> str:
             f"select {_text(contract.source)} as source, {_text(contract.title.zh)} as title_zh, {_text(contract.title.en)} as title_en, "
             f"{len(known)} as delivery_count, {sum(row['status'] == 'rejected' for row in known)} as rejected_file_count, "
             + ", ".join(f"cast({sums[name]} as bigint) as {name}_count" for name in sums)
-            + f", {_instant(last)} as last_received_at, {contract.cadence_days} as cadence_days, "
+            + f", {_instant(last)} as last_received_at, {_newest_day(settings, ledger, contract, as_of)} as newest_content_on, {contract.cadence_days} as cadence_days, "
             f"cast({'null' if days is None else days} as integer) as days_since_received, {str(stale).lower()} as is_stale"
         )
     return " union all ".join(rows)
@@ -112,7 +138,7 @@ def own_tables(settings: Settings, ledger: Ledger, manifest: dict[str, Any], as_
     """
     return {
         "release__summary": _summary(settings, manifest),
-        "release__sources": _sources(ledger, as_of),
+        "release__sources": _sources(settings, ledger, as_of),
         "release__waivers": _waivers(manifest["waivers"]),
         "release__repairs": repairs_query(settings, ledger, as_of),
         "release__gates": _gates(manifest),

@@ -18,6 +18,10 @@ TEXTS = {
     "superset": {"zh": "Superset：启动", "en": "Superset: starting"},
     "superset_ready": {"zh": "Superset：{url}  用户 {user}，密码见 {file}", "en": "Superset: {url}  user {user}, password in {file}"},
     "dashboard": {"zh": "仪表板：{url}", "en": "Dashboard: {url}"},
+    "readers": {
+        "zh": "各读者（公众、银行、地区）以自己的名称登录，密码见 {folder}",
+        "en": "Readers (public, banks, regions) sign in by their own names; their passwords are in {folder}",
+    },
     "no_release": {
         "zh": "还没有发布，仪表板尚未导入；发布后运行 tanlian dashboards publish。",
         "en": "There is no release yet, so no dashboard was imported; run tanlian dashboards publish after one.",
@@ -60,8 +64,10 @@ def start_services(data: Path, superset_environment: Path, ports: Ports, lang: s
     say(TEXTS["superset_ready"][lang].format(url=superset.url, user=superset.user, file=superset.password_file))
     addresses: dict[str, str] = {}
     if (data / "releases" / "current").exists():
-        addresses = dashboards.publication.publish(superset.url, superset.user, superset.password, data).urls
+        published = dashboards.publication.publish(superset.url, superset.user, superset.password, data)
+        addresses = published.urls
         say(TEXTS["dashboard"][lang].format(url=addresses[lang]))
+        say(TEXTS["readers"][lang].format(folder=next(iter(published.password_files.values())).parent))
     else:
         say(TEXTS["no_release"][lang])
     return Services(airflow, superset, addresses)

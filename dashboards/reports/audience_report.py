@@ -47,6 +47,11 @@ def _of_release_alone(build: Callable[..., Exhibit]) -> Build:
     return lambda subject: build(subject.releases)
 
 
+def _of_gates(build: Callable[[quality_exhibits.Gates], Exhibit | None]) -> Build:
+    """An exhibit of what the gates said, which stands in the release's manifest and in no reader's file."""
+    return lambda subject: build(subject.gates)
+
+
 TIERS = _of_release(footprint_exhibits.build_tiers)
 RECALCULATION = _of_release(footprint_exhibits.build_recalculation)
 PRICE = _of_release_alone(market_exhibits.build_price)
@@ -86,6 +91,7 @@ KINDS: dict[str, Kind] = {
                 *INSTRUMENTS,
                 ("labels", (footprints.build_labels,)),
                 ("repairs", (_of_release_alone(quality_exhibits.build_verdicts), repairs.build_repairs, repairs.build_faults)),
+                ("gates", (_of_gates(quality_exhibits.build_gates), _of_gates(quality_exhibits.build_warnings))),
                 CHANGES,
             ),
             ("M1", "M3", "M5", "M6", "M7", "M8", "M9", "M11", "M12"),
@@ -137,15 +143,16 @@ class Content:
     citations: list[dict[str, Any]]
     file_name: str
     findings: list[tuple[str, Text]] = field(default_factory=list)
+    read_from: str = "read_from_file"  # what the report says that it read
 
 
-def collect_content(kind: Kind, member: str | None, file: Path, previous: Path | None) -> Content:
-    """Read the reader's file (and the one before it) and build every section.
+def collect_content(kind: Kind, member: str | None, file: Path, previous: Path | None, gates: quality_exhibits.Gates = ()) -> Content:
+    """Read the reader's file (and the one before it) and build every section; `gates` are the manifest's, for the ministry alone.
 
     Raises FileNotFoundError where the reader has no file in the release.
     """
     with open_releases(file, previous) as releases:
-        subject = Subject(releases, member, find_headline_year(releases))
+        subject = Subject(releases, member, find_headline_year(releases), gates if kind.audience == "ministry" else ())
         summary = releases.read_one("select * from now.release__summary") or {}
         sections = [(code, [exhibit for build in builds if (exhibit := build(subject)) is not None]) for code, builds in kind.sections]
         name = read_provinces(subject).get(member or "", Text(member or "", member or ""))
@@ -161,6 +168,7 @@ def collect_content(kind: Kind, member: str | None, file: Path, previous: Path |
             load_entries("citations.yaml") + load_entries("audience_citations.yaml"),
             file.name,
             [(code, exhibits[0].title) for code, exhibits in sections if exhibits],
+            "read_from_file_and_manifest" if subject.gates else "read_from_file",
         )
 
 
@@ -171,11 +179,17 @@ def _list_methods(kind: Kind) -> list[dict[str, Any]]:
 
 
 def write_audience_report(
-    kind: Kind, member: str | None, file: Path, previous: Path | None, language: Language, format: Format, out: Path
+    kind: Kind,
+    member: str | None,
+    files: tuple[Path, Path | None],
+    language: Language,
+    format: Format,
+    out: Path,
+    gates: quality_exhibits.Gates = (),
 ) -> Path:
-    """Write a report on `file` to `out`, which is replaced whole, and return `out`."""
+    """Write a report on the reader's file (and the one before it) to `out`, which is replaced whole, and return `out`."""
     with drawing_in(language):
-        content = collect_content(kind, member, file, previous)
+        content = collect_content(kind, member, *files, gates)
     out.parent.mkdir(parents=True, exist_ok=True)
     unfinished = out.with_name(f".{os.getpid()}.{out.name}")
     try:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 
 from dashboards.reports.release_file import Releases, Row
-from dashboards.reports.wording import Text, load_wording, same, say
+from dashboards.reports.wording import LANGUAGES, Text, load_wording, same, say
 
 CELL = "product_code, boundary, gwp_set"
 COUNTRY = "000000"
@@ -74,6 +75,18 @@ def name_scope(row: Row) -> Text:
     code = f"boundary_{row['boundary']}"
     boundary = say(code) if code in load_wording() else same(row["boundary"])
     return Text(f"{boundary.zh} · {row['gwp_set']}", f"{boundary.en} · {row['gwp_set']}")
+
+
+def tell_cells_apart(rows: Sequence[Row]) -> list[Text]:
+    """A name for each cell that no other of them has: the product's, with boundary and GWP set (and at last the code) where products repeat."""
+    names = [name_product(row) for row in rows]
+    for more in (name_scope, lambda row: same(row["product_code"])):
+        repeated = {text for language in LANGUAGES for text, n in Counter(name[language] for name in names).items() if n > 1}
+        names = [
+            say("cell_apart", name=name, apart=more(row)) if repeated.intersection((name.zh, name.en)) else name
+            for row, name in zip(rows, names, strict=True)
+        ]
+    return names
 
 
 def name_unit(row: Row) -> Text:

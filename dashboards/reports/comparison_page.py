@@ -63,6 +63,7 @@ def render_comparison(document: Document, titles: Document, lang_default: Langua
         style=Markup(style),
         lang_default=lang_default,
         title="plan_title" if document["is_plan"] else "comparison_title",
+        is_demonstration=document["is_demonstration"],
         sides=[("comparison_first", document["first"]), ("comparison_second", document["second"])],
         sections=[(name, exhibits) for name, exhibits in sections if exhibits],
     )
@@ -208,11 +209,14 @@ def _show_largest(document: Document) -> Exhibit:
     names = ("mart", "key", "column", "before", "after", "relative")
     rows = [
         [
-            put_text(change["mart"]),
+            put_text(name_code("mart", change["mart"])),
             put_text(name_key(json.loads(change["key"]))),
-            put_text(change["column_name"]),
-            put_text(change["old_value"]),
-            put_text(change["new_value"]),
+            put_text(head_column(change["column_name"])),
+            # Only numbers move; what else changed is told as it stood.
+            *(
+                (put_number(float(change[name])) if change["move"] is not None else put_text(change[name]))
+                for name in ("old_value", "new_value")
+            ),
             put_share(change["relative_move"], signed=True),
         ]
         for change in document["largest"]

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from dashboards.names import read_names
 from dashboards.reports import charts
 from dashboards.reports.exhibit import Cell, Exhibit, make_exhibit, make_table, put_number, put_text
-from dashboards.reports.numbers import ABSENT, write_instant, write_number, write_share
+from dashboards.reports.numbers import ABSENT, write_day, write_instant, write_number, write_share
 from dashboards.reports.release_file import Releases, Row
 from dashboards.reports.wording import Text, same, say
 
 SOURCES = "release__sources"
+Gates = Sequence[Mapping[str, Any]]
+_COUNTED = re.compile(r"(\d+) of (\d+) broken(?:: (.*))?", re.DOTALL)  # as `expectations.examiner` writes it
 
 
 def read_sources(releases: Releases) -> list[Row]:
@@ -58,6 +61,7 @@ def build_sources(releases: Releases) -> Exhibit:
         "duplicate",
         "quarantined",
         "last_received",
+        "newest_content",
         "days",
         "cadence",
         "state",
@@ -71,6 +75,7 @@ def build_sources(releases: Releases) -> Exhibit:
                 put_number(row["rejected_file_count"]),
                 *(put_number(row[f"{kind}_count"]) for kind in ("received", "accepted", "duplicate", "quarantined")),
                 put_text(write_instant(row["last_received_at"])[:10]),
+                put_text(write_day(row.get("newest_content_on"))),  # a release of older code does not say
                 put_days(row["days_since_received"]),
                 put_days(row["cadence_days"]),
                 put_text(name_state(row)),
@@ -91,15 +96,16 @@ def name_state(row: Row) -> Text:
     return say("state_stale") if row["is_stale"] else say("state_fresh")
 
 
-def build_gates(manifest: Mapping[str, Any]) -> Exhibit:
+def build_gates(gates: Gates) -> Exhibit:
     """Gates as the manifest lists them: a gate that examined nothing is shown as failed whatever it says of itself."""
-    gates = list(manifest.get("gates") or [])
     if not gates:
         return make_exhibit("gates", say("gates_none"), say("gates_none_note"), "manifest.json")
     failed = [gate for gate in gates if not is_passed(gate)]
+    warnings = sum(len(gate.get("failures") or []) for gate in gates)
     title = say(
-        "gates_finding" if not failed else "gates_finding_failed",
+        "gates_finding_failed" if failed else "gates_finding_warned" if warnings else "gates_finding",
         gates=len(gates),
+        warnings=warnings,
         checks=write_number(sum(int(gate.get("checks_run") or 0) for gate in gates)),
         rows=write_number(sum(int(gate.get("rows_examined") or 0) for gate in gates)),
         failed=len(failed),
@@ -118,6 +124,48 @@ def build_gates(manifest: Mapping[str, Any]) -> Exhibit:
         ],
     )
     return make_exhibit("gates", title, say("gates_note"), "manifest.json", table=table, is_table_open=True)
+
+
+def build_warnings(gates: Gates) -> Exhibit | None:
+    """What gates found and let pass, each in its own words; nothing without gates, since nothing was then looked for."""
+    if not gates:
+        return None
+    found = [(gate, failure) for gate in gates for failure in gate.get("failures") or []]
+    if not found:
+        return make_exhibit("warnings", say("warnings_none"), say("warnings_note"), "manifest.json")
+    table = make_table(
+        [say(f"column_{c}") for c in ("suite", "severity", "warning", "observed")],
+        [
+            [
+                put_text(name_suite(str(gate["suite"]))),
+                put_text(name_severity(failure.get("severity"))),
+                put_text(tell_warning(failure)),
+                put_text(tell_observed(failure.get("observed"))),
+            ]
+            for gate, failure in sorted(found, key=lambda pair: (str(pair[1].get("severity")), str(pair[0]["suite"])))
+        ],
+    )
+    return make_exhibit(
+        "warnings", say("warnings_finding", count=len(found)), say("warnings_note"), "manifest.json", table=table, is_table_open=True
+    )
+
+
+def tell_warning(failure: Mapping[str, Any]) -> Text:
+    """The check's own sentence, with its code, by which its limits are found."""
+    code, message = str(failure.get("check") or ABSENT), failure.get("message")
+    if not isinstance(message, Mapping):
+        return same(code)
+    return say("warning_told", message=Text(str(message.get("zh") or code), str(message.get("en") or code)), check=code)
+
+
+def tell_observed(observed: object) -> Text:
+    """What was counted, in words, before the places that the check names; any other observation as it stands."""
+    counted = _COUNTED.fullmatch(str(observed or ABSENT))
+    if not counted:
+        return same(observed or ABSENT)
+    broken, examined, places = counted.groups()
+    told = say("observed_counted", broken=write_number(int(broken)), examined=write_number(int(examined)))
+    return say("observed_places", counted=told, places=places) if places else told
 
 
 def is_passed(gate: Mapping[str, Any]) -> bool:

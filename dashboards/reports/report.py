@@ -23,7 +23,7 @@ from dashboards.reports.wording import LANGUAGES, load_entries, say
 def write_report(release_file: Path, previous_file: Path | None, manifest: Mapping[str, Any], out: Path, lang_default: str = "zh") -> Path:
     """Write the report on `release_file` to `out` and return `out`.
 
-    `manifest` gives the gates (`manifest["gates"]`: suite, severity, success, checks_run, rows_examined).
+    `manifest` gives the gates (`manifest["gates"]`: suite, severity, success, checks_run, rows_examined, failures).
     `out` is replaced whole: a reader never meets half a report.
     """
     if lang_default not in LANGUAGES:
@@ -56,6 +56,7 @@ def collect_content(releases: Releases, manifest: Mapping[str, Any]) -> dict[str
 
 def build_sections(releases: Releases, manifest: Mapping[str, Any], year: int | None) -> list[tuple[str, list[Exhibit | None]]]:
     footprint = footprint_exhibits
+    gates = list(manifest.get("gates") or [])
     return [
         ("trend", [footprint.build_trends(releases, year)]),
         ("provinces", [footprint.build_provinces(releases, year)]),
@@ -78,7 +79,7 @@ def build_sections(releases: Releases, manifest: Mapping[str, Any], year: int | 
                 quality_exhibits.build_sources(releases),
             ],
         ),
-        ("gates", [quality_exhibits.build_gates(manifest)]),
+        ("gates", [quality_exhibits.build_gates(gates), quality_exhibits.build_warnings(gates)]),
         ("changes", [changes.build_mart_changes(releases), changes.build_mean_changes(releases)]),
     ]
 

@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from explain_page import blueprint
+from first_page import lead_readers
+from flask import Flask
 from quiet_log import QuietLog
 from release_pin import open_release, watch_pages
 from secret_strength import find_weakness
@@ -34,7 +36,13 @@ DATA_CACHE_CONFIG = {"CACHE_TYPE": "release_pin.ReleaseCache", "CACHE_DEFAULT_TI
 # Superset would write a row of its metadata for every chart that anybody looks at: readers would wait for one another's writes.
 EVENT_LOGGER = QuietLog()
 DB_CONNECTION_MUTATOR = open_release
-FLASK_APP_MUTATOR = watch_pages
+
+
+def FLASK_APP_MUTATOR(app: Flask) -> None:
+    watch_pages(app)
+    lead_readers(app)
+
+
 BLUEPRINTS = [blueprint]
 
 # The ministry's file lies on this machine, so the dialect must be allowed; DuckDB is not on Superset's list of unsafe

@@ -215,6 +215,7 @@ def _write_release_tables(connection: duckdb.DuckDBPyConnection, release_id: str
             0::bigint as duplicate_count,
             0::bigint as quarantined_count,
             max(received_on)::timestamp as last_received_at,
+            max(received_on)::date as newest_content_on,
             180::bigint as cadence_days,
             date_diff('day', max(received_on)::date, date '2026-10-31') as days_since_received,
             date_diff('day', max(received_on)::date, date '2026-10-31') > 180 as is_stale,

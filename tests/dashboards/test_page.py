@@ -31,7 +31,8 @@ BOARDS = {board["slug"]: board for board in DEFINITIONS.dashboards if "ministry"
 CHARTS = DEFINITIONS.list_charts(BOARDS["sector-footprints"])
 CANVASES = 5
 WAIT_S = 400
-SIZE = {"width": 1500, "height": 2180}
+# So wide that every filter of a page has room in its bar.
+SIZE = {"width": 1720, "height": 2180}
 # Five significant digits on the page, so half a unit of the fifth.
 SHOWN = 5e-5
 
@@ -110,10 +111,10 @@ def read_number(text: str) -> float:
 
 
 def read_choice(page: Page) -> dict[str, str]:
-    """What the filters stand at, by the names of the mart's columns."""
+    """What the filters stand at, by the names of the mart's columns; in the filters' order."""
     values = [item.strip() for item in page.locator("[data-test=form-item-value]").all_inner_texts()]
     assert len(values) == 5, values
-    choice = dict(zip(("product_name", "boundary", "gwp_set", "reporting_year", "province_name"), values, strict=True))
+    choice = dict(zip(("product_name", "boundary", "reporting_year", "province_name", "gwp_set"), values, strict=True))
     codes = {name: code for code, names in read_names()["boundary"].items() for name in names.values()}
     return choice | {"boundary": codes[choice["boundary"]]}
 
@@ -138,8 +139,8 @@ def test_page_shows_the_figures_of_the_mart(page: Page, live: Live, lang: str) -
     choice = read_choice(page)
     cell = ask_one(
         live,
-        f"select * from marts.footprint__sectors_by_year where product_name_{lang} = ? and boundary = ? and gwp_set = ?"
-        f" and reporting_year = ? and province_name_{lang} = ?",
+        f"select * from marts.footprint__sectors_by_year where product_name_{lang} = ? and boundary = ? and reporting_year = ?"
+        f" and province_name_{lang} = ? and gwp_set = ?",
         list(choice.values()),
     )
     assert cell["province_code"] == "000000", "the page opens on the country"
@@ -224,7 +225,7 @@ def test_every_dashboard_draws_all_its_charts(page: Page, live: Live, lang: str)
         text = wait_for_charts(page, titles)
         assert [title for title in titles if title not in text] == [], slug
         assert page.locator(".ant-alert-error").all_inner_texts() == [], slug
-        assert page.locator("[data-test=dashboard-filters-panel], .filter-bar").count() or not board["filters"], slug
+        assert page.locator("[data-test=form-item-value]").count() == len(board["filters"]), slug
         keep_screenshot(page, lang, slug)
 
 

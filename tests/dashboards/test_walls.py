@@ -17,7 +17,7 @@ import pytest
 from dashboards import client
 from dashboards.access import ROLE_PREFIX
 from dashboards.assets import Reader, name_uuid
-from dashboards.definitions import read_definitions
+from dashboards.definitions import LANGUAGES, read_definitions
 from dashboards.errors import DashboardError
 from dashboards.readers import read_readers
 
@@ -123,6 +123,20 @@ def test_every_reader_sees_its_own(live: Live, targets: list[Target], reader: st
         boards = [target for target in targets if target.owner == reader and target.kind == "dashboard"]
         assert {target.slug[-2:] for target in boards} == {"zh", "en"}
         assert session._http.get(f"/api/v1/dashboard/{boards[0].slug}").status_code == 200
+
+
+FIRST_PAGES = {"ministry": "national-overview", "public": "public-footprints", "bank": "bank-portfolio", "region": "sector-footprints"}
+
+
+def test_readers_arrive_at_the_first_dashboard_of_their_own(live: Live, walled: client.SupersetClient, readers: list[Reader]) -> None:
+    for reader in readers:
+        with live.browse(reader.name, live.password_of(reader.name)) as browser:
+            for lang in LANGUAGES:
+                browser.get(f"/lang/{lang}")
+                answer = browser.get("/", follow_redirects=True)
+                assert answer.url.path == f"/superset/dashboard/{reader.slug(FIRST_PAGES[reader.kind], lang)}/"
+                assert answer.status_code == 200
+    assert "/login/" in httpx.get(f"{live.server.url}/", trust_env=False, timeout=60, follow_redirects=True).url.path
 
 
 def test_explanations_are_for_the_ministry_alone(live: Live, walled: client.SupersetClient) -> None:

@@ -12,8 +12,10 @@ from typing import Any
 
 import duckdb
 import pytest
+from markupsafe import escape
 
 from dashboards.reports.figures import head_column, name_code, write_figure
+from dashboards.reports.wording import say
 from warehouse.ledger import Ledger
 from warehouse.lineage.condition import ConditionError, read_condition
 from warehouse.lineage.explanation import FigureNotReproduced, FigureUnclear, explain
@@ -328,6 +330,14 @@ def test_page_shows_hostile_texts_and_obeys_none(ask: Callable[..., dict[str, An
     assert "http" not in page.replace("http://www.w3.org/2000/svg", "").replace("http-equiv", ""), "the page needs nothing else"
     assert page.count("<svg") == 1
     assert page.count('lang="zh"') == page.count('lang="en"') > 10
+
+
+def test_page_says_when_the_data_are_synthetic(ask: Callable[..., dict[str, Any]], cell: Cell) -> None:
+    document = ask("footprint__sectors_by_year", cell.country, "mean_kg_co2e")
+    said = say("demonstration")
+    for is_synthetic in (False, True):
+        page = render_page(document | {"release": document["release"] | {"is_demonstration": is_synthetic}}, "en")
+        assert (said.zh in page, escape(said.en) in page) == (is_synthetic, is_synthetic)
 
 
 def test_refused_versions_of_a_row_stand_in_the_tree_and_on_the_page(

@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import re
+from datetime import datetime
 from pathlib import Path
 
+import duckdb
 import yaml
 
 from warehouse.audience import Choice, Policy, read_policy
+from warehouse.borrower_changes import TABLE, compare_borrowers
+from warehouse.facts import own_tables
+from warehouse.ledger import Ledger
+from warehouse.own_tables import read_own_tables
+from warehouse.settings import Settings
 
 CHINESE = re.compile("[一-鿿]")
 OWN_TABLES = {
@@ -42,6 +49,25 @@ def test_every_mart_is_decided_for_every_audience(root: Path) -> None:
     models = [model["name"] for path in files for model in yaml.safe_load(path.read_text(encoding="utf-8")).get("models", [])]
     assert len(models) >= 19
     assert find_undecided(read_policy(), set(models) | OWN_TABLES) == []
+
+
+def test_every_table_of_the_release_is_described_column_by_column(tmp_path: Path) -> None:
+    """What the release makes and what is said of it are the same tables and columns; `label: meaning` in both languages."""
+    moment = datetime(2026, 10, 31)
+    manifest = dict.fromkeys(("release_id", "parent_release_id", "code_version")) | {
+        "as_of": moment.isoformat(), "rule_date": "2026-10-31", "published_at": moment.isoformat(), "gates": [], "deliveries": [], "waivers": [],
+    }  # fmt: skip
+    ledger = Ledger(tmp_path / "ledger.sqlite")
+    made = own_tables(Settings(tmp_path), ledger, manifest, moment) | {TABLE: compare_borrowers(tmp_path / "none", None)}
+    ledger.close()
+    with duckdb.connect() as con:
+        columns = {name: [row[0] for row in con.execute(f"describe {query}").fetchall()] for name, query in made.items()}
+    described = read_own_tables()
+    assert {name: set(found) for name, found in columns.items()} == {name: set(table.columns) for name, table in described.items()}
+    assert set(described) == OWN_TABLES
+    assert not [name for name, table in described.items() if reason_fault(table.text.as_dict())]
+    texts = {(name, column): entry.text for name, table in described.items() for column, entry in table.columns.items()}
+    assert not [place for place, text in texts.items() if "：" not in text.zh or ": " not in text.en or CHINESE.search(text.en)]
 
 
 def test_every_choice_says_why_in_both_languages() -> None:

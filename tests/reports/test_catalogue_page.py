@@ -61,6 +61,17 @@ def test_catalogue_is_searched_by_words_of_both_languages(page: Page) -> None:
     assert "No entry holds all of these words" in page.locator("#found").inner_text()
 
 
+def test_column_is_found_as_explanations_write_it(page: Page) -> None:
+    assert _search(page, "ets__prices_by_day.close_cny_per_t") == ["ets__prices_by_day"]
+    shown = page.locator("#ets__prices_by_day tbody tr td:first-child").all_inner_texts()
+    assert shown == ["close_cny_per_t"], "of the mart, that column alone"
+
+
+def test_tables_of_the_release_have_words_of_their_own(page: Page) -> None:
+    _search(page, "release__sources.title_zh")
+    assert "合同中的名称" in page.locator("#release__sources table").inner_text()
+
+
 def test_catalogue_says_words_for_codes_and_fits_a_laptop(page: Page) -> None:
     page.locator("#en").click()
     _search(page, "loan_id")

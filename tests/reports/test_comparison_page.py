@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from markupsafe import escape
 
 from dashboards.reports.comparison_page import draw_waterfall, name_key, render_comparison, show_instant, write_comparison_page
-from dashboards.reports.wording import Text
+from dashboards.reports.wording import Text, say
 from warehouse.comparison.wording import titles
 
 HOSTILE = "<script>alert(1)</script>{{ 7 * 7 }}"
@@ -35,14 +36,22 @@ def make_document(is_plan: bool = False, product: str = "CEMENT") -> dict[str, A
         "old_value": "600.0",
         "new_value": "584.0",
     }
+    worded = change | {
+        "column_name": "recalculation_status",
+        "old_value": "partial",
+        "new_value": None,
+        "relative_move": None,
+        "move": None,
+    }
     steps = [{"old": "2", "new": "3", "count": 4}]
     effect = {"name": "tiers", "title": {"zh": "产品分级", "en": "tiers"}, "kind": "status", "count": 4, "net_move": 4.0, "steps": steps}
     return {
         "is_plan": is_plan,
+        "is_demonstration": False,
         "first": side,
         "second": side | {"release_id": "candidate" if is_plan else "20261031-b"},
         "marts": [mart],
-        "largest": [change | {"relative_move": -16 / 600, "move": -16.0}],
+        "largest": [change | {"relative_move": -16 / 600, "move": -16.0}, worded],
         "effects": [effect],
         "moves": [move | {"parts": parts}],
     }
@@ -51,7 +60,7 @@ def make_document(is_plan: bool = False, product: str = "CEMENT") -> dict[str, A
 @pytest.mark.parametrize("is_plan", [False, True])
 def test_page_shows_the_move_its_parts_and_the_marts(is_plan: bool, tmp_path: Path) -> None:
     page = write_comparison_page(make_document(is_plan), titles(), tmp_path / "page.html", "en").read_text(encoding="utf-8")
-    for text in ("新披露", "new disclosures", "重述", "restatements", "−30.0", "+12.5", "footprint__sectors_by_year"):
+    for text in ("新披露", "new disclosures", "重述", "restatements", "−30.0", "+12.5", "Sector statistics", "partial"):
         assert text in page
     assert page.count("<svg") == 2, "one picture per language"
     assert ("若发布会怎样" in page, "tiers" in page) == (is_plan, is_plan)
@@ -65,6 +74,14 @@ def test_parts_lead_from_the_figure_before_to_the_figure_after() -> None:
     bars = spec["datasets"]["bars"]
     assert [bar["to"] for bar in bars] == [600.0, 570.0, 582.5, 584.0, 584.0]
     assert [bar["from"] for bar in bars[1:4]] == [600.0, 570.0, 582.5]
+
+
+@pytest.mark.parametrize("is_plan", [False, True])
+def test_page_says_when_the_data_are_synthetic(is_plan: bool) -> None:
+    said = say("demonstration")
+    page = render_comparison(make_document(is_plan) | {"is_demonstration": True}, titles(), "zh")
+    assert said.zh in page and escape(said.en) in page
+    assert said.zh not in render_comparison(make_document(is_plan), titles(), "zh")
 
 
 def test_hostile_names_stay_text() -> None:

@@ -14,6 +14,7 @@ from report_page import Element, read_page, read_table, read_value
 from report_releases import MANIFEST, write_empty_release, write_small_release
 
 from dashboards.reports import exhibit
+from dashboards.reports.audience_report import KINDS, write_audience_report
 from dashboards.reports.headline import headline_figures
 from dashboards.reports.quality_exhibits import name_suite
 from dashboards.reports.report import write_report
@@ -200,8 +201,52 @@ def test_report_gates_and_sources_equal_manifest_and_mart(small_page: Element) -
         assert rows[name][4].read_text("en") == ("passed" if gate["success"] else "not passed")
     sources = {row[0].read_text("en"): row for row in read_table(small_page, "sources")}
     assert [read_value(cell) for cell in sources["product footprint disclosures"][1:7]] == [9, 1, 1300, 1234, 40, 26]
-    assert sources["market quotes"][10].read_text("zh") == "逾期"
-    assert sources["loans"][10].read_text("en") == "nothing yet"
+    assert sources["market quotes"][-1].read_text("zh") == "逾期"
+    assert sources["loans"][-1].read_text("en") == "nothing yet"
+
+
+WARNING = {
+    "check": "figures_told_before",
+    "severity": "warning",
+    "message": {"zh": "以往公开发布已使被抑制的数值可被还原", "en": "earlier public releases already tell figures"},
+    "observed": "1 of 3042 broken: WOOD <b>",
+}
+
+
+def _warned(*failures: dict[str, Any]) -> list[dict[str, Any]]:
+    return [
+        {
+            "suite": "marts.footprint",
+            "severity": "critical",
+            "success": True,
+            "checks_run": 30,
+            "rows_examined": 7783,
+            "failures": list(failures),
+        }
+    ]
+
+
+def test_report_lists_what_gates_warned_of(small_release: Path, tmp_path: Path) -> None:
+    page = read_page(write_report(small_release, None, {"gates": _warned(WARNING)}, tmp_path / "report.html"))
+    cells = read_table(page, "warnings")
+    assert [cell.read_text("zh") for cell in cells[0]] == [
+        "碳足迹", "提醒", "以往公开发布已使被抑制的数值可被还原（figures_told_before）", "3,042 项中 1 项：WOOD <b>",
+    ]  # fmt: skip
+    assert [cell.read_text("en") for cell in cells[0]][2:] == [
+        "earlier public releases already tell figures (figures_told_before)", "1 of 3,042: WOOD <b>",
+    ]  # fmt: skip
+    assert "All 1 gates passed, with warnings (1)" in page.get_id("exhibit-gates").read_text("en")
+    quiet = read_page(write_report(small_release, None, {"gates": _warned()}, tmp_path / "quiet.html"))
+    assert "recorded no warning" in quiet.get_id("exhibit-warnings").read_text("en") and "All 1 gates passed:" in quiet.read_text("en")
+
+
+def test_ministry_alone_reads_the_warnings_in_its_brief(small_release: Path, tmp_path: Path) -> None:
+    """What a check found names rows of everybody: a bank's or a region's report never holds it."""
+    for name, member in (("ministry-brief", None), ("pilot-region", "130000")):
+        path = tmp_path / f"{name}.html"
+        write_audience_report(KINDS[name], member, (small_release, None), "zh", "html", path, _warned(WARNING))
+        text = path.read_text(encoding="utf-8")
+        assert ("以往公开发布已使被抑制的数值可被还原" in text, "manifest.json" in text) == ((member is None,) * 2)
 
 
 def test_report_counts_no_foreign_country_as_province(small_release: Path, tmp_path: Path) -> None:

@@ -23,6 +23,8 @@ from warehouse.comparison.causes import CODE, FACTORS, NEW, RESTATED, RULES, fin
 from warehouse.comparison.compare import Comparison, compare, read_state, release_folder
 from warehouse.comparison.notice import LANGUAGES, notice_name, write_notice
 from warehouse.comparison.plan import GWP_RULES, Candidate, Planned, accept_one_gwp_set, as_trial, plan
+from warehouse.comparison.wording import demonstration
+from warehouse.facts import is_demonstration, says_demonstration
 from warehouse.ledger import Ledger
 from warehouse.release import code_version, current_release, read_manifest, release
 from warehouse.settings import Settings, SettingsError, parse_instant, read_settings
@@ -190,6 +192,26 @@ def test_notice_stands_beside_the_release_in_both_languages(seen: Seen, publishe
         assert len([line for line in text.splitlines() if line.startswith("## ")]) == 4, "data, method, code, and the marts"
         assert "cradle_to_" not in text and "product_footprint " not in text, "read by names"
     assert read_manifest((published.before / "releases" / "current").resolve())["notices"] == {}
+
+
+def test_notice_says_when_the_data_are_synthetic(seen: Seen, tmp_path: Path) -> None:
+    """By the mark of the data directory, as when a release is being made, or by what a released file says of itself."""
+    assert not seen.found.is_demonstration
+    for lang in LANGUAGES:
+        banner = demonstration(lang)
+        assert banner in write_notice(dataclasses.replace(seen.found, is_demonstration=True), lang).splitlines()[2]
+        assert banner not in write_notice(seen.found, lang)
+    file = tmp_path / "released.duckdb"
+    with duckdb.connect(str(file)) as con:
+        con.execute("create schema marts")
+    assert not says_demonstration(file), "a build says nothing"
+    for is_synthetic in (False, True):
+        with duckdb.connect(str(file)) as con:
+            con.execute(f"create or replace table marts.release__summary as select {is_synthetic} as is_demonstration")
+        assert says_demonstration(file) is is_synthetic
+    assert is_demonstration(dataclasses.replace(seen.settings, data=tmp_path)) is False
+    (tmp_path / "demonstration.json").write_text("{}")
+    assert is_demonstration(dataclasses.replace(seen.settings, data=tmp_path)) is True
 
 
 def test_command_tells_the_same(seen: Seen, tanlian: Callable[..., subprocess.CompletedProcess[str]], tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 
 import duckdb
@@ -61,6 +61,49 @@ def test_source_that_stops_is_overdue_and_no_other(tmp_path: Path, stopped: str)
     assert [source for source, is_stale, _ in found if is_stale] == [stopped]
     words = {word for source, _, word in found if source != stopped}
     assert len(words) == 1 and next(word for source, _, word in found if source == stopped) not in words
+
+
+def _land(ledger: Ledger, folder: Path, source: str, rows: str, at: datetime) -> None:
+    """A landing file with the given rows, known from `at` on."""
+    path = Path("landing") / source / f"{at:%Y%m%d%H%M%S}.parquet"
+    (folder / path).parent.mkdir(parents=True, exist_ok=True)
+    with duckdb.connect() as con:
+        con.execute(f"copy ({rows}) to '{folder / path}' (format parquet)")
+    sequence = ledger.receive(hashlib.sha256(str(path).encode()).hexdigest(), source, path.name, 1, at, None)
+    ledger.settle(sequence, "landed", "accepted", {"received": 1, "accepted": 1}, {}, [(path, 1)])
+
+
+def test_content_may_be_old_though_its_file_came_today(tmp_path: Path) -> None:
+    """When a file came and which days it speaks of are two things; both are told, and what came after the as-of instant does not count."""
+    settings, ledger = Settings(tmp_path), Ledger(tmp_path / "ledger.sqlite")
+    today = AS_OF - timedelta(hours=2)
+    _land(ledger, tmp_path, "market_quote", "select unnest([date '2026-07-31', date '2026-07-30']) as trade_date", today)
+    _land(ledger, tmp_path, "market_quote", "select date '2026-11-02' as trade_date", AS_OF + timedelta(days=2))
+    _land(ledger, tmp_path, "market_trade", "select timestamp '2026-08-02 17:30:00' as traded_at", today)  # UTC: the third in China
+    _land(ledger, tmp_path, "enterprise", "select 'E' as enterprise_id", today)
+    file = tmp_path / "release.duckdb"
+    with duckdb.connect(str(file)) as con:
+        con.execute("create schema marts")
+        con.execute(f"create table marts.release__sources as {own_tables(settings, ledger, MANIFEST, AS_OF)['release__sources']}")
+        found = con.execute(
+            "select source, newest_content_on, is_stale from marts.release__sources where last_received_at is not null"
+        ).fetchall()
+    ledger.close()
+    assert sorted(found) == [
+        ("enterprise", None, False), ("market_quote", date(2026, 7, 31), False), ("market_trade", date(2026, 8, 3), False),
+    ]  # fmt: skip
+    with open_releases(file, None) as releases, drawing_in():
+        table = build_sources(releases).table
+    assert table is not None
+    place = [column.en for column in table.columns].index("Newest day told")
+    told = {row[0].display.en: (row[place].display.en, row[-1].display.en) for row in table.rows}
+    assert told["Carbon-market quotes"] == ("2026-07-31", "on time") and told["Enterprises"] == ("—", "on time")
+
+
+def test_day_column_bears_days() -> None:
+    contracts = read_contracts()
+    kinds = {name: contract.column(contract.day_column).type for name, contract in contracts.items() if contract.day_column}
+    assert len(kinds) >= 15 and set(kinds.values()) == {"date", "instant"}
 
 
 def test_source_that_never_came_is_overdue(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ import yaml
 from warehouse.comparison.attribution import Attribution, State, attribute
 from warehouse.comparison.diff import CHANGES, MartChange, compared, find_changes, find_effects, largest_changes
 from warehouse.comparison.mixture import Clocks, compiled_models, mart_keys
+from warehouse.facts import is_demonstration, says_demonstration
 from warehouse.kept_lists import released_lists
 from warehouse.ledger import Ledger
 from warehouse.quarantine import quoted
@@ -39,6 +40,7 @@ class Comparison:
     largest: Sequence[Mapping[str, Any]]
     effects: Sequence[Mapping[str, Any]]
     attribution: Attribution
+    is_demonstration: bool  # of either side: what is drawn from synthetic data must not be quoted, wherever it stands
 
 
 def release_folder(settings: Settings, ledger: Ledger, name: str) -> Path:
@@ -100,4 +102,6 @@ def compare(
         effects = find_effects(con, declared_effects())
         if changes_to is not None:
             con.execute(f"copy (from {CHANGES} order by all) to {quoted(changes_to)} (format parquet)")
-    return Comparison(told(first), told(second), marts, largest, effects, attribute(settings, ledger, graph, first, second))
+    synthetic = is_demonstration(settings) or any(says_demonstration(state.marts) for state in (first, second))
+    attribution = attribute(settings, ledger, graph, first, second)
+    return Comparison(told(first), told(second), marts, largest, effects, attribution, synthetic)

@@ -17,7 +17,7 @@ from warehouse.comparison.attribution import Move, State
 from warehouse.comparison.causes import CODE, CORRECTED, FACTORS, NEW, RESTATED, RULES, FileGone
 from warehouse.comparison.compare import Comparison, compare, read_state
 from warehouse.comparison.mixture import Clocks, keep_build_models
-from warehouse.comparison.wording import measure_title, name_key, name_mart, name_source, title_of, write_figure, write_share
+from warehouse.comparison.wording import demonstration, measure_title, name_key, name_mart, name_source, title_of, write_figure, write_share
 from warehouse.ledger import Ledger
 from warehouse.settings import CHINA, Settings
 from warehouse.texts import say
@@ -39,6 +39,8 @@ def write_notice(found: Comparison, lang: str) -> str:
     """The notice in one language."""
     first, second = found.first, found.second
     lines = ["# " + say("notice.title", lang, second=second["release_id"], first=first["release_id"]), ""]
+    if found.is_demonstration:
+        lines += [f"> **{demonstration(lang)}**", ""]
     lines += [say("notice.clocks", lang, **_clocks(first, second)), ""]
     moved = [move for move in found.attribution.moves if move.kind == "moved"]
     if not found.marts:

@@ -20,6 +20,13 @@ def write_share(value: float | None) -> str:
     return "-" if value is None else f"{value:+.2%}"
 
 
+def demonstration(lang: str) -> str:
+    """That the data are synthetic, in the reports' own words."""
+    from dashboards.reports.wording import say
+
+    return say("demonstration")[lang]
+
+
 def title_of(cause: str, lang: str) -> str:
     titles = {entry["name"]: entry[lang] for entry in declared()["causes"]}
     return str(titles.get(cause, cause))

@@ -15,7 +15,6 @@ import yaml
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from dashboards.reports.figures import read_dictionary
 from dashboards.reports.numbers import write_instant
 from dashboards.reports.wording import LANGUAGES, Text, load_wording
 from ingest.contract import Contract, Message, read_contracts
@@ -23,6 +22,7 @@ from ingest.reference import ReferenceLists
 from warehouse.exchange.files import Source, open_source
 from warehouse.lineage.columns import list_origins, list_parents
 from warehouse.lineage.steps import Key, Steps
+from warehouse.own_tables import describe_columns, read_own_tables
 
 MODELS = Path(__file__).parents[2] / "dbt_project" / "models"
 SEEDS = MODELS.parent / "seeds"
@@ -70,14 +70,14 @@ def collect_catalogue(source: Source, steps: Steps | None, lists: list[dict[str,
 
 
 def read_descriptions() -> Mapping[str, Text]:
-    """Mart -> what it holds, as the models' own YAML says it."""
+    """Mart -> what it holds, as the models' own YAML says it, and the release of the tables it adds."""
     found = {}
     for path in sorted(MODELS.rglob("_*.yml")):
         document = yaml.load(path.read_text(encoding="utf-8"), yaml.CSafeLoader) or {}
         for model in document.get("models", []):
             text = _split(str(model.get("description", "")))
             found[model["name"]] = Text(**text) if text else Text("", "")
-    return found
+    return found | {name: table.text for name, table in read_own_tables().items()}
 
 
 def _pair(text: Text | None) -> dict[str, str] | None:
@@ -85,7 +85,7 @@ def _pair(text: Text | None) -> dict[str, str] | None:
 
 
 def _mart(source: Source, mart: str, text: Text | None, steps: Steps | None) -> dict[str, Any]:
-    entries = read_dictionary()
+    entries = describe_columns(mart)
     place = f"marts.{mart}"
     traced = steps if steps is not None and place in steps.final else None
     columns = []

@@ -8,9 +8,10 @@ from typing import Any
 import duckdb
 from pydantic import BaseModel
 
-from dashboards.reports.figures import head_column, read_dictionary
+from dashboards.reports.figures import head_column
 from warehouse.interface.answers import Refusal
 from warehouse.interface.opened import Shelf
+from warehouse.own_tables import describe_columns
 
 _PAGING = frozenset({"limit", "offset"})
 
@@ -70,7 +71,7 @@ def describe_release(shelf: Shelf) -> dict[str, Any]:
 
 
 def describe_mart(shelf: Shelf, mart: str) -> dict[str, Any]:
-    entries = read_dictionary()
+    entries = describe_columns(mart)
     columns = []
     for name, kind in shelf.columns[mart].items():
         entry = entries.get(name)

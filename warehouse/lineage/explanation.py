@@ -12,6 +12,7 @@ import yaml
 from sqlglot import exp
 
 from ingest.contract import read_contracts
+from warehouse.facts import says_demonstration
 from warehouse.lineage.condition import read_condition
 from warehouse.lineage.named import SEEDS
 from warehouse.lineage.opened import Opened
@@ -72,8 +73,9 @@ def explain(opened: Opened, verdicts: Verdicts, mart: str, where: str, column: s
     steps: list[str] = []
     tracer.walk(plan, steps.append)
     split = _split(opened.con, plan.leaves)
+    told = {name: opened.manifest[name] for name in ("release_id", "as_of", "rule_date", "code_version")}
     return {
-        "release": {name: opened.manifest[name] for name in ("release_id", "as_of", "rule_date", "code_version")},
+        "release": told | {"is_demonstration": says_demonstration(opened.folder / "ministry.duckdb")},
         "mart": mart,
         "key": key,
         "column": column,

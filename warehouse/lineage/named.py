@@ -24,6 +24,11 @@ _OWN_CODES = {"product_code", "province_code", "activity_code", "geography_code"
 Words = dict[str, str]
 
 
+def demonstration() -> Words:
+    """That the data are synthetic, in the reports' own words."""
+    return say("demonstration").as_dict()
+
+
 def head_figure(column: str) -> Words:
     """The heading of a mart's column."""
     return head_column(column).as_dict()

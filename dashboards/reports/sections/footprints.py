@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dashboards.reports import charts, plots
-from dashboards.reports.cells import CELL, name_product, name_scope, name_unit
+from dashboards.reports.cells import CELL, name_product, name_scope, name_unit, tell_cells_apart
 from dashboards.reports.exhibit import Exhibit, make_exhibit
 from dashboards.reports.figures import tabulate, write_figure
 from dashboards.reports.numbers import write_share
@@ -55,20 +55,22 @@ def build_against_country(subject: Subject) -> Exhibit:
         if subject.holds(PUBLIC)
         else f"select {CELL}, reporting_year, weighted_mean_kg_co2e from now.{SECTORS} where province_code = '{COUNTRY}'"
     )
-    rows = subject.read(
+    cells = subject.read(
         f"""
         select s.*, c.weighted_mean_kg_co2e as country_mean_kg_co2e,
             s.weighted_mean_kg_co2e / nullif(c.weighted_mean_kg_co2e, 0) - 1 as country_gap_ratio
         from now.{SECTORS} as s left join ({country}) as c using ({CELL}, reporting_year)
         where s.province_code = $1 and s.reporting_year = $2
-        order by s.total_t_co2e desc nulls last, {CELL} limit {SHOWN}
+        order by s.total_t_co2e desc nulls last, {CELL}
         """,
         subject.member,
         subject.year,
     )
-    if not rows:
+    if not cells:
         return say_absent("against_country", SECTORS)
-    compared = [row for row in rows if row["country_gap_ratio"] is not None]
+    rows = cells[:SHOWN]
+    compared = [row for row in cells if row["country_gap_ratio"] is not None]
+    drawn = [row for row in rows if row["country_gap_ratio"] is not None]
     title = (
         say(
             "against_country_finding",
@@ -97,18 +99,18 @@ def build_against_country(subject: Subject) -> Exhibit:
     )
     bars = [
         plots.Bar(
-            name_product(row),
+            label,
             row["country_gap_ratio"] * 100,
             write_share(row["country_gap_ratio"], signed=True),
             charts.GREEN if row["country_gap_ratio"] < 0 else charts.ORANGE,
         )
-        for row in {row["product_code"]: row for row in reversed(compared)}.values()
+        for row, label in zip(drawn, tell_cells_apart(drawn), strict=True)
     ]
     bars.sort(key=lambda bar: bar.value)
     return make_exhibit(
         "against_country",
         title,
-        say("against_country_note"),
+        say("against_country_note", cells=len(cells), shown=len(rows), drawn=len(drawn)),
         f"{SECTORS}, {PUBLIC} (reporting_year = {subject.year})",
         (lambda language: plots.draw_bars(bars, language, say("column_country_gap_ratio"))) if bars else None,
         table=table,

@@ -29,7 +29,7 @@ def build_positions(subject: Subject) -> Exhibit:
     rows = subject.read(
         f"""
         select * from now.{POSITIONS} where compliance_year = $1
-        order by position_status = 'outstanding' desc, abs(shortfall_t_co2e) desc nulls last, enterprise_id limit {SHOWN}
+        order by position_status = 'outstanding' desc, shortfall_t_co2e desc nulls last, enterprise_id limit {SHOWN}
         """,
         year,
     )

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from dashboards.reports.cells import ABROAD
 from dashboards.reports.exhibit import Exhibit, make_exhibit
@@ -20,6 +22,7 @@ class Subject:
     releases: Releases
     member: str | None
     year: int | None
+    gates: Sequence[Mapping[str, Any]] = ()  # as the release's manifest has them; what they found names rows of everybody
 
     def read(self, sql: str, *parameters: object) -> list[Row]:
         return self.releases.read(sql, *parameters)

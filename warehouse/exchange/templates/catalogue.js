@@ -20,8 +20,10 @@ const table = (heads, rows) => {
 // What is searched of an entry is everything that it shows, in both languages.
 const valuesOf = (entry) => (entry !== null && typeof entry === "object" ? Object.values(entry).map(valuesOf).join("\n") : String(entry ?? ""));
 const textOf = (entry) => valuesOf(entry).toLowerCase();
+// A column as explanations and lineage write it.
+const placeOf = (entry, column) => `${entry.name}.${column.name}`.toLowerCase();
 const sayCode = (list, code) => (words[`${list}_${code}`] ? both(words[`${list}_${code}`]) : code || "");
-[data.marts, data.sources, data.lists].forEach((entries) => entries.forEach((entry) => { Object.defineProperty(entry, "search", { value: textOf(entry) }); }));
+[data.marts, data.sources, data.lists].forEach((entries) => entries.forEach((entry) => { Object.defineProperty(entry, "search", { value: textOf(entry) + "\n" + entry.columns.map((column) => placeOf(entry, column)).join("\n") }); }));
 const entryOf = (name, note, inside, isOpen) => {
   const details = make("details"), summary = make("summary");
   summary.append(make("code", name), make("span", note));
@@ -35,12 +37,13 @@ const entryOf = (name, note, inside, isOpen) => {
   return details;
 };
 // Of an entry that was found, the columns that hold what was asked; all of them where none does.
-const narrow = (columns, asked) => {
-  const meets = columns.filter((column) => asked.some((word) => textOf(column).includes(word)));
-  return meets.length ? meets : columns;
+const narrow = (entry, asked) => {
+  const holds = (column, word) => textOf(column).includes(word) || (word.includes(".") && placeOf(entry, column).includes(word));
+  const meets = entry.columns.filter((column) => asked.some((word) => holds(column, word)));
+  return meets.length ? meets : entry.columns;
 };
 const showMart = (mart, asked) => entryOf(mart.name, `${both(mart.text)} · ${mart.row_count.toLocaleString("en")} ${say("rows")}`, (room) => {
-  room.append(table([say("column"), say("label"), say("meaning"), say("from"), say("origins")], narrow(mart.columns, asked).map((c) => [
+  room.append(table([say("column"), say("label"), say("meaning"), say("from"), say("origins")], narrow(mart, asked).map((c) => [
     [c.name], [both(c.label)], [both(c.text)], [c.from.join(", "), "origins"], [c.origins.join(", "), "origins"],
   ])));
 }, asked.length > 0);
@@ -48,13 +51,13 @@ const showSource = (source, asked) => entryOf(source.name, `${both(source.title)
   room.append(make("p", both(source.purpose)));
   room.append(table([say("fact"), ""], [[[say("key")], [source.key.join(", ")]], [[say("history")], [sayCode("history", source.history)]], [[say("cadence")], [String(source.cadence_days)]]]));
   if (source.publications.length) room.append(table([say("publication"), say("publisher"), say("citation"), say("licence")], source.publications.map((p) => [[both(p.title)], [p.publisher || ""], [p.citation || ""], [p.licence || say("no_licence")]])));
-  const columns = narrow(source.columns, asked);
+  const columns = narrow(source, asked);
   room.append(table([say("column"), say("label"), say("meaning"), say("unit"), say("type"), say("required")], columns.map((c) => [
     [c.name], [both(c.label)], [both(c.text)], [c.unit || ""], [c.type], [c.required ? "✓" : ""],
   ])));
 }, asked.length > 0);
 const showList = (list, asked) => entryOf(list.name, `${both(list.title)} · ${list.row_count.toLocaleString("en")} ${say("rows")}`, (room) => {
-  room.append(table([say("column"), say("meaning")], narrow(list.columns, asked).map((c) => [[c.name], [both(c.text)]])));
+  room.append(table([say("column"), say("meaning")], narrow(list, asked).map((c) => [[c.name], [both(c.text)]])));
   if (list.citations.length) room.append(table([say("citation"), say("confidence")], list.citations.map((c) => [[c.text, "cited"], [sayCode("confidence", c.confidence)]])));
 }, asked.length > 0);
 const draw = () => {
