@@ -178,7 +178,7 @@ class Terminal:
             self._indented("receipt.lines")
         more = sum(receipt["fault_counts"].values()) - min(len(faults), SHOWN_FAULTS)
         if more > 0:
-            self._indented("receipt.more", count=more)
+            self._indented("receipt.more" if receipt.get("kept_in") else "receipt.more_alone", count=more)
 
     def gates(self, gates: list[dict[str, Any]]) -> None:
         """The gates with what they examined, and each failure below."""

@@ -374,9 +374,18 @@ def test_candidate_is_refused_as_a_delivery_is(published: Published, tmp_path: P
 @pytest.mark.parametrize("lang", ["zh", "en"])
 def test_receipt_of_a_plan_promises_nothing_that_only_a_delivery_does(lang: str, capsys: pytest.CaptureFixture[str]) -> None:
     counts = {"received": 2, "accepted": 1, "duplicate": 0, "quarantined": 1, "waiting": 0}
+    said_of_it = {f"{part}_{spoken}": "x" for part in ("message", "reason") for spoken in ("zh", "en")}
+    fault = {"row_number": 1, "code": "range", "column_name": "a", "value": "1"} | said_of_it
     delivered = {
-        **{"source": "emission_factor", "file": "f.csv", "verdict": "partly_quarantined", "counts": counts, "reasons": [], "faults": []},
-        **{"layout": None, "normalised": {}, "unknown_columns": [], "fault_counts": {}, "settles": {"closed": 14}},
+        **{
+            "source": "emission_factor",
+            "file": "f.csv",
+            "verdict": "partly_quarantined",
+            "counts": counts,
+            "reasons": [],
+            "faults": [fault],
+        },
+        **{"layout": None, "normalised": {}, "unknown_columns": [], "fault_counts": {"range": 3}, "settles": {"closed": 14}},
         **{"kept_in": "quarantine/emission_factor/1.parquet", "workbook": "receipts/emission_factor/1/f.xlsx"},
     }
     Terminal(lang).receipt(delivered)
@@ -384,7 +393,7 @@ def test_receipt_of_a_plan_promises_nothing_that_only_a_delivery_does(lang: str,
     Terminal(lang).receipt(as_trial(delivered))
     foreseen = capsys.readouterr().out
     assert "1.parquet" in said and "f.xlsx" in said
-    assert not re.search("parquet|xlsx|由本次交付了结|settled by this", foreseen)
+    assert not re.search("parquet|xlsx|隔离文件|quarantine file|由本次交付了结|settled by this", foreseen)
     assert {"zh": "将了结的此前隔离行：14", "en": "would settle: 14"}[lang] in foreseen
 
 
