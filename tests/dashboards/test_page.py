@@ -194,7 +194,7 @@ def assert_release(page: Page, live: Live, lang: str) -> None:
     told = {True: {"zh": "是", "en": "Yes"}[lang], False: {"zh": "否", "en": "No"}[lang]}
     assert read_rows(page, "release", lang)[0][:2] == [summary["release_id"], told[summary["is_demonstration"]]]
     sources = ask_all(live, f"select title_{lang} as title, is_stale, quarantined_count from marts.release__sources", [])
-    shown = {row[0]: (row[4], int(row[10].replace(",", ""))) for row in read_rows(page, "sources", lang)}
+    shown = {row[0]: (row[5], int(row[11].replace(",", ""))) for row in read_rows(page, "sources", lang)}
     assert shown == {row["title"]: (told[row["is_stale"]], row["quarantined_count"]) for row in sources}
 
 
