@@ -327,6 +327,8 @@ def _bars(chart: Node, labels: Node) -> tuple[str, Node, list[Node]]:
         "row_limit": chart.get("limit", _ROW_LIMIT),
     }
     params |= _years(chart)
+    if chart.get("series") == "year":
+        params |= {"sort_series_type": "name", "sort_series_ascending": True}
     if by_value:
         params["x_axis_sort"] = metrics[0]["label"]
     if is_lying:
