@@ -49,7 +49,7 @@ def odd_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
                     datetime(2026, 1, 2, 3, 4),
                 ),
                 ("000123", "+1+1", 7, Decimal("12345678901234567890.12345678"), 0.00012, None, False, None, None),
-                ("1E5", "@SUM(A1)", None, None, -5.0, 0.0004, None, date(1949, 10, 1), None),
+                ("1E5", "@SUM(A1)", None, None, -5e-7, 0.0004, None, date(1949, 10, 1), None),
                 ("2026-01", '多行\\n"引号", 逗号', 0, Decimal(0), 0.0, 1.0, True, None, None),
             ],
         )
@@ -91,7 +91,8 @@ def test_workbook_holds_texts_as_texts_and_numbers_in_their_shown_digits(odd_fil
     assert first["big_count"].value == "1234567890123456789", "a number beyond fifteen digits is text"
     assert first["total_t_co2e"].value == 1234.5 and first["total_t_co2e"].number_format.startswith("#,##0;")
     assert first["verified_share"].number_format.startswith("#,##0.0%") and first["issued_on"].value == datetime(2026, 1, 2)
-    assert second["total_t_co2e"].number_format.startswith("0.00E+00;") and second["verified_share"].value is None
+    assert second["total_t_co2e"].number_format.startswith("#,##0.000000;") and second["verified_share"].value is None
+    assert rows["1E5"]["total_t_co2e"].number_format.startswith("0.00E+00;"), "below a millionth"
     assert sheet.column_dimensions["A"].width > 20 and sheet.freeze_panes == "A3"
 
 
