@@ -16,6 +16,7 @@ DEFINITIONS = ROOM / "definitions"
 MODELS = Path(__file__).resolve().parents[1] / "dbt_project" / "models"
 MARTS = MODELS / "marts"
 DICTIONARY = MODELS / "dictionary.md"
+OWN_TABLES = MODELS.parents[1] / "warehouse" / "own_tables.yaml"
 LANGUAGES = ("zh", "en")
 # An entry of the dictionary: the first colon of each language is where the column's title ends.
 _ENTRY = re.compile(r"{% docs (\w+) %}\s*(.*?)\s*{% enddocs %}", re.DOTALL)
@@ -48,7 +49,9 @@ def read_definitions(folder: Path = DEFINITIONS, marts: Path = MARTS) -> Definit
                 raise ValueError(f"chart {name} is defined in {owner[name]} and in {dashboard['slug']}")
             owner[name] = dashboard["slug"]
     shared["labels"] = read_titles() | shared["labels"]
-    return Definitions(shared, read_tables(marts) | shared["tables"], dashboards)
+    described = _read(OWN_TABLES)
+    own = {name: table | {"description": described[name]["description"]} for name, table in shared["tables"].items()}
+    return Definitions(shared, read_tables(marts) | own, dashboards)
 
 
 def read_titles(dictionary: Path = DICTIONARY) -> dict[str, Node]:

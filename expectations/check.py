@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import yaml
 
@@ -18,7 +18,8 @@ from ingest.contract import Message
 
 THRESHOLDS = Path(__file__).parent / "thresholds.yaml"
 
-Severity = Literal["critical", "warning"]
+# As Great Expectations has them: what stops, what is to be known before a figure is quoted, what a gate says of its own work.
+Severity = Literal["critical", "info", "warning"]
 
 _ENTRY_KEYS = {"code", "severity", "message", "reason", "values", "compares"}
 
@@ -101,8 +102,8 @@ def _read_entry(item: Any, suite: str) -> Threshold:
     unknown = sorted(set(item) - _ENTRY_KEYS)
     if unknown:
         raise ThresholdError(f"{where}: unknown keys {', '.join(unknown)}")
-    if item.get("severity") not in ("critical", "warning"):
-        raise ThresholdError(f"{where}: severity must be critical or warning")
+    if item.get("severity") not in get_args(Severity):
+        raise ThresholdError(f"{where}: severity must be one of {', '.join(get_args(Severity))}")
     return Threshold(
         code=str(item["code"]),
         severity=item["severity"],

@@ -108,7 +108,7 @@ def _decide(
     if rows <= 0 or checks == 0:
         failures.append(_fail("nothing_examined", f"{rows} rows, {checks} checks"))
     failures.extend(extra)
-    failures.sort(key=lambda failure: failure.severity)  # critical sorts before warning
+    failures.sort(key=lambda failure: failure.severity)  # critical sorts before all others
     blocked = any(failure.severity == "critical" for failure in failures)
     success = not blocked and checks > 0 and rows > 0
     return GateResult(limits.suite, success, checks, rows, tuple(failures), round(time.perf_counter() - started, 4))

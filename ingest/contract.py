@@ -117,6 +117,11 @@ class Column:
     def sql_type(self) -> str:
         return SQL_TYPES[self.type]
 
+    @property
+    def shown_unit(self) -> str | None:
+        """Its unit as people read it; contracts and file formats keep to ASCII."""
+        return self.unit.replace("CO2", "CO₂") if self.unit else None
+
 
 @dataclass(frozen=True)
 class Rule:

@@ -74,6 +74,12 @@ def describe_audience_file(audience: Audience, folder: Path) -> dict[str, Any]:
     }
 
 
+def list_alike(manifest: dict[str, Any], kind: str) -> list[str]:
+    """Names of a manifest's audiences of a kind, for whoever named one that it has not; of all where none is of the kind."""
+    names = [str(entry["name"]) for entry in listed_audiences(manifest)]
+    return [name for name in names if name.startswith(f"{kind}_")] or names
+
+
 def listed_audiences(manifest: dict[str, Any]) -> list[dict[str, Any]]:
     """The audiences of a manifest. Manifests of releases made before audiences were described hold their names only."""
     return [

@@ -30,12 +30,12 @@ from warehouse.cli_help import translate_help
 from warehouse.cli_release import add_release_commands
 from warehouse.cli_reports import add_report_commands
 from warehouse.cli_usage import tell_usage
+from warehouse.exit_codes import BROKEN, REFUSED, USAGE
 from warehouse.inbox import waiting_files
 from warehouse.settings import ROOT, Settings, SettingsError, UnknownSource, parse_instant, parse_rule_date, read_settings, utc_now
-from warehouse.terminal import Terminal, write_utc
-from warehouse.texts import say
+from warehouse.terminal import Terminal
+from warehouse.texts import say, write_utc
 
-BROKEN, USAGE, REFUSED = 1, 2, 3
 _VALUED = {"--lang": "TANLIAN_LANG", "--as-of": "TANLIAN_AS_OF", "--reference": "TANLIAN_REFERENCE", "--rules": "TANLIAN_RULES"}
 _FLAGS = {"--json", "--quiet"}
 

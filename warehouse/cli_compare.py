@@ -11,14 +11,13 @@ import typer
 
 from ingest.inert import visible
 from ingest.reference import ReferenceLists
+from warehouse.exit_codes import REFUSED
 from warehouse.settings import Settings, SettingsError, parse_rule_date
 
 if TYPE_CHECKING:
     from warehouse.cli import Session
     from warehouse.comparison.compare import Comparison
     from warehouse.comparison.plan import Candidate, Planned
-
-REFUSED = 3
 
 
 def add_compare_commands(app: typer.Typer, text: Callable[[str], str]) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from warehouse.exit_codes import REFUSED
 from warehouse.settings import SettingsError
 
 if TYPE_CHECKING:
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     from warehouse.custody.verification import Verified
     from warehouse.ledger import Ledger
 
-REFUSED = 3
 _SHOWN = 20
 
 

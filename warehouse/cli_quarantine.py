@@ -14,8 +14,7 @@ import typer
 from ingest.contract import Contract, Message, read_contracts
 from ingest.inert import visible
 from warehouse.settings import Settings, SettingsError, UnknownSource, china_day, read_settings, utc_now
-from warehouse.terminal import write_utc
-from warehouse.texts import say
+from warehouse.texts import say, write_utc
 
 _DEFAULT_LIFE_DAYS = 365
 

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from warehouse.exit_codes import REFUSED
 from warehouse.settings import SettingsError
+from warehouse.texts import write_second
 
 if TYPE_CHECKING:
     from warehouse.cli import Session
-
-REFUSED = 3
 
 
 def add_release_commands(app: typer.Typer, text: Callable[[str], str]) -> None:
@@ -112,7 +112,7 @@ def _list_releases(session: "Session") -> None:
         rows = [
             [
                 row["release_id"],
-                *(row[name][:19].replace("T", " ") for name in ("published_at", "as_of")),
+                *(write_second(row[name]) for name in ("published_at", "as_of")),
                 terminal.text("status.in_force" if row["in_force"] else f"status.{row['status']}"),
             ]
             for row in listed

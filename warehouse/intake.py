@@ -284,7 +284,13 @@ class Intake:
         receipt = self._receipt(row, verdict, counts, prepared) | {
             "kept_in": kept_in,
             "warnings": [
-                {"check": failure.check, "zh": failure.message.zh, "en": failure.message.en, "observed": failure.observed}
+                {
+                    "check": failure.check,
+                    "severity": failure.severity,
+                    "zh": failure.message.zh,
+                    "en": failure.message.en,
+                    "observed": failure.observed,
+                }
                 for failure in gate.failures
             ],
         }

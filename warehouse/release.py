@@ -374,7 +374,7 @@ def _repair(settings: Settings, ledger: Ledger) -> None:
     for path in settings.releases.iterdir():
         if path.is_dir() and not path.is_symlink() and path.name not in known:
             shutil.rmtree(path)
-    listed = _kept(settings, ledger, "published")
+    listed = kept_releases(settings, ledger)
     if listed and current_release(settings) != (settings.releases / listed[-1]["release_id"]).resolve():
         point_to(settings, listed[-1]["release_id"])
 
@@ -397,7 +397,7 @@ def roll_back(settings: Settings, ledger: Ledger) -> tuple[str, str]:
         NothingEarlier: there is no earlier release whose files are kept.
     """
     with FileLock(settings.data / "release.lock"):
-        published = _kept(settings, ledger, "published")
+        published = kept_releases(settings, ledger)
         if len(published) < 2:
             raise NothingEarlier("there is no earlier release to roll back to")
         withdrawn, restored = published[-1], published[-2]
@@ -415,12 +415,12 @@ def restore_release(settings: Settings, ledger: Ledger, release_id: str) -> None
     from warehouse.custody.verification import verify_release
 
     with FileLock(settings.data / "release.lock"):
-        withdrawn = {row["release_id"]: row for row in _kept(settings, ledger, "rolled_back")}
+        withdrawn = {row["release_id"]: row for row in kept_releases(settings, ledger, "rolled_back")}
         if release_id not in withdrawn:
             raise NotRestorable("not_withdrawn", list(withdrawn))
         # The newest published release is the one in force, here as everywhere: an older one would be overtaken at the next run.
         when = withdrawn[release_id]["published_at"]
-        later = [row["release_id"] for row in _kept(settings, ledger, "published") if row["published_at"] > when]
+        later = [row["release_id"] for row in kept_releases(settings, ledger) if row["published_at"] > when]
         if later:
             raise NotRestorable("overtaken", later)
         faults = verify_release(settings.releases / release_id).faults
@@ -430,6 +430,6 @@ def restore_release(settings: Settings, ledger: Ledger, release_id: str) -> None
         point_to(settings, release_id)
 
 
-def _kept(settings: Settings, ledger: Ledger, status: str) -> list[dict[str, Any]]:
+def kept_releases(settings: Settings, ledger: Ledger, status: str = "published") -> list[dict[str, Any]]:
     """The releases of a status whose files are there, oldest first."""
     return [row for row in ledger.releases() if row["status"] == status and (settings.releases / row["release_id"]).is_dir()]

@@ -21,8 +21,6 @@ from warehouse.repair.slips import declared
 from warehouse.texts import say
 
 SHOWN_FAULTS = 12
-# What a gate tells of itself: something was not asked. It warns of nothing in the rows.
-_NOTES = {"first_delivery", "nothing_compared"}
 _WITHOUT_HEADER = (".json", ".jsonl", ".ndjson", ".parquet")
 # Columns that may wrap, and how narrow they may become; all others are as wide as what stands in them.
 _WRAPPED = {
@@ -37,11 +35,6 @@ _WRAPPED = {
 SHOWN_CHARACTERS = 160
 _SEAM = 2
 _COLOURS = {"accepted": "green", "partly_quarantined": "yellow", "waiting": "yellow", "duplicate": "cyan", "rejected": "red"}
-
-
-def write_utc(instant: str) -> str:
-    """An instant of the ledger or a manifest, to the second and with its zone: nobody should take it for the time on the wall."""
-    return f"{instant[:19].replace('T', ' ')} (UTC)"
 
 
 def _inert(text: str, style: str = "") -> Text:
@@ -132,7 +125,7 @@ class Terminal:
         self._faults(receipt)
         for warning in receipt.get("warnings", []):
             observed = speak_observed(warning["observed"], self.lang)
-            key = "receipt.note" if warning["check"] in _NOTES else "receipt.warning"
+            key = "receipt.note" if warning.get("severity") == "info" else "receipt.warning"  # receipts of older code say no severity
             self._indented(key, check=warning["check"], message=warning[self.lang], observed=observed)
         waiting = receipt["counts"].get("waiting", 0)
         if waiting > len({entry["row_number"] for entry in receipt.get("waived", [])}):

@@ -187,4 +187,4 @@ def name_suite(suite: str) -> Text:
 
 
 def name_severity(severity: str | None) -> Text:
-    return say(f"severity_{severity}") if severity in ("critical", "warning") else same(severity or ABSENT)
+    return say(f"severity_{severity}") if severity in ("critical", "warning", "info") else same(severity or ABSENT)

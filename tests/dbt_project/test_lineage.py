@@ -339,7 +339,7 @@ def test_delivered_figures_bear_their_units(ask: Callable[..., dict[str, Any]], 
     source = next(source for source in document["sources"] if source["source"] == "product_footprint")
     row = next(row for row in source["rows"] if {"output_quantity", "total_kg_co2e"} <= set(row["cells"]))
     unit = row["cells"]["output_quantity"]["unit"]
-    assert unit and row["cells"]["total_kg_co2e"]["unit"] == f"kgCO2e/{unit}"
+    assert unit and row["cells"]["total_kg_co2e"]["unit"] == f"kgCO₂e/{unit}"
     page = render_page(document, "en")
     assert f"{write_exact(row['cells']['output_quantity']['value'])} {unit}</span>" in page
     assert f"{write_exact(row['cells']['total_kg_co2e']['value'])} kgCO₂e/{unit}</span>" in page
@@ -349,7 +349,7 @@ def test_delivered_figures_bear_their_units(ask: Callable[..., dict[str, Any]], 
     ("source", "column", "row", "unit"),
     [
         ("footprint_activity", "quantity", {"quantity": 1.0, "unit": "kWh"}, "kWh"),
-        ("emission_factor", "kg_co2e_per_unit", {"kg_co2e_per_unit": 0.5, "unit": "kWh"}, "kgCO2e/kWh"),
+        ("emission_factor", "kg_co2e_per_unit", {"kg_co2e_per_unit": 0.5, "unit": "kWh"}, "kgCO₂e/kWh"),
         ("market_quote", "close_cny_per_t", {"close_cny_per_t": 90}, "CNY/t"),
         ("product_footprint", "total_kg_co2e", {"total_kg_co2e": 1.0, "declared_unit": None}, None),
         ("product_footprint", "total_kg_co2e", {"total_kg_co2e": None, "declared_unit": "t"}, None),

@@ -42,7 +42,7 @@ def test_gate_passes_a_sound_delivery(gatekeeper, deliveries, source):
 
 def test_gate_says_when_a_delivery_is_the_first(gatekeeper, deliveries):
     first = gatekeeper.judge_delivery(deliveries.make("product_footprint"))
-    assert list_codes(first, "warning") == {"first_delivery"}
+    assert list_codes(first, "info") == {"first_delivery"}
     assert all(failure.message.zh and failure.message.en for failure in first.failures)
     second = gatekeeper.judge_delivery(deliveries.make("product_footprint", previous=deliveries.make("product_footprint").landing))
     assert second.checks_run > first.checks_run
@@ -294,7 +294,7 @@ def test_gate_says_when_nothing_could_be_compared(gatekeeper, deliveries):
     previous = deliveries.make("product_footprint").landing
     result = gatekeeper.judge_delivery(deliveries.make("product_footprint", count=2, previous=previous))
     assert result.success
-    assert "nothing_compared" in list_codes(result, "warning")
+    assert "nothing_compared" in list_codes(result, "info")
 
 
 # --- Data Docs ------------------------------------------------------------------------------------------------------------------------

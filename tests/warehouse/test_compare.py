@@ -15,6 +15,7 @@ from typing import Any
 import duckdb
 import pytest
 
+from dashboards.reports import wording
 from expectations.gate import Gatekeeper
 from ingest.contract import read_contracts
 from ingest.reference import ReferenceLists
@@ -23,7 +24,6 @@ from warehouse.comparison.causes import CODE, FACTORS, NEW, RESTATED, RULES, fin
 from warehouse.comparison.compare import Comparison, compare, read_state, release_folder
 from warehouse.comparison.notice import LANGUAGES, notice_name, write_notice
 from warehouse.comparison.plan import GWP_RULES, Candidate, Planned, accept_one_gwp_set, as_trial, plan
-from warehouse.comparison.wording import demonstration
 from warehouse.facts import is_demonstration, says_demonstration
 from warehouse.ledger import Ledger
 from warehouse.release import code_version, current_release, read_manifest, release
@@ -201,7 +201,7 @@ def test_notice_says_when_the_data_are_synthetic(seen: Seen, tmp_path: Path) -> 
     """By the mark of the data directory, as when a release is being made, or by what a released file says of itself."""
     assert not seen.found.is_demonstration
     for lang in LANGUAGES:
-        banner = demonstration(lang)
+        banner = wording.say("demonstration")[lang]
         assert banner in write_notice(dataclasses.replace(seen.found, is_demonstration=True), lang).splitlines()[2]
         assert banner not in write_notice(seen.found, lang)
     file = tmp_path / "released.duckdb"

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from warehouse.terminal import Terminal, write_utc
-from warehouse.texts import say
+from warehouse.terminal import Terminal
+from warehouse.texts import say, write_utc
 
 
 def test_no_figure_of_a_wide_table_is_cut(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

@@ -11,23 +11,16 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from dashboards.reports import wording
+from dashboards.reports.cells import name_unit
+from dashboards.reports.numbers import write_number, write_share
 from ingest.reference import ReferenceLists
 from warehouse.build import Build
 from warehouse.comparison.attribution import Move, State
 from warehouse.comparison.causes import CODE, CORRECTED, FACTORS, NEW, RESTATED, RULES, FileGone
 from warehouse.comparison.compare import Comparison, compare, read_state
 from warehouse.comparison.mixture import Clocks, keep_build_models
-from warehouse.comparison.wording import (
-    demonstration,
-    measure_title,
-    name_key,
-    name_mart,
-    name_source,
-    name_unit,
-    title_of,
-    write_reported,
-    write_reported_share,
-)
+from warehouse.comparison.wording import measure_title, name_key, name_mart, name_source, title_of
 from warehouse.ledger import Ledger
 from warehouse.settings import CHINA, Settings
 from warehouse.texts import say
@@ -50,7 +43,7 @@ def write_notice(found: Comparison, lang: str) -> str:
     first, second = found.first, found.second
     lines = ["# " + say("notice.title", lang, second=second["release_id"], first=first["release_id"]), ""]
     if found.is_demonstration:
-        lines += [f"> **{demonstration(lang)}**", ""]
+        lines += [f"> **{wording.say('demonstration')[lang]}**", ""]
     lines += [say("notice.clocks", lang, **_clocks(first, second)), ""]
     moved = [move for move in found.attribution.moves if move.kind == "moved"]
     if not found.marts:
@@ -60,8 +53,8 @@ def write_notice(found: Comparison, lang: str) -> str:
             "notice.summary",
             lang,
             marts=len(found.marts),
-            cells=write_reported(sum(mart.touched for mart in found.marts)),
-            means=write_reported(len(moved)),
+            cells=write_number(sum(mart.touched for mart in found.marts)),
+            means=write_number(len(moved)),
         ),
         "",
     ]
@@ -74,9 +67,9 @@ def write_notice(found: Comparison, lang: str) -> str:
             lang,
             name=name_mart(mart.mart, lang),
             mart=mart.mart,
-            added=write_reported(mart.added),
-            removed=write_reported(mart.removed),
-            changed=write_reported(mart.changed),
+            added=write_number(mart.added),
+            removed=write_number(mart.removed),
+            changed=write_number(mart.changed),
         )
         for mart in found.marts
     ]
@@ -101,15 +94,13 @@ def _chapter(found: Comparison, moved: Sequence[Move], causes: Sequence[str], la
     for cause in causes:
         counts = found.attribution.row_counts.get(cause, {})
         if counts:
-            rows = ", ".join(
-                f"{name_source(source, lang)} {write_reported(count, signed=True)}" for source, count in sorted(counts.items())
-            )
+            rows = ", ".join(f"{name_source(source, lang)} {write_number(count, signed=True)}" for source, count in sorted(counts.items()))
             lines.append(say("notice.rows", lang, cause=title_of(cause, lang), rows=rows))
     touched = [move for move in moved if any(cause in move.parts for cause in causes)]
     if not touched:
         return [*lines, *([""] if lines else []), say("notice.no_mean", lang)]
     touched.sort(key=lambda move: -abs(_part(move, causes) / move.old) if move.old else 0.0)
-    lines += [*([""] if lines else []), say("notice.means", lang, count=write_reported(len(touched))), ""]
+    lines += [*([""] if lines else []), say("notice.means", lang, count=write_number(len(touched))), ""]
     for move in touched[:_LISTED]:
         lines.append(
             say(
@@ -117,15 +108,15 @@ def _chapter(found: Comparison, moved: Sequence[Move], causes: Sequence[str], la
                 lang,
                 measure=measure_title(move.measure, lang),
                 cell=name_key(move.key, lang),
-                old=write_reported(move.old),
-                new=write_reported(move.new),
-                unit=name_unit(found.units.get(move.key["product_code"]), lang),
-                share=write_reported_share((move.move or 0.0) / move.old if move.old else None),
-                parts=", ".join(f"{title_of(cause, lang)} {write_reported(move.parts[cause], signed=True)}" for cause in move.parts),
+                old=write_number(move.old),
+                new=write_number(move.new),
+                unit=name_unit({"declared_unit": found.units.get(move.key["product_code"])})[lang],
+                share=write_share((move.move or 0.0) / move.old if move.old else None, signed=True),
+                parts=", ".join(f"{title_of(cause, lang)} {write_number(move.parts[cause], signed=True)}" for cause in move.parts),
             )
         )
     if len(touched) > _LISTED:
-        lines.append(say("notice.more", lang, count=write_reported(len(touched) - _LISTED)))
+        lines.append(say("notice.more", lang, count=write_number(len(touched) - _LISTED)))
     return lines
 
 

@@ -16,35 +16,8 @@ def write_figure(value: float | None, signed: bool = False) -> str:
     return f"{value:+,.6g}" if signed else f"{value:,.6g}"
 
 
-def write_reported(value: float | None, signed: bool = False) -> str:
-    """A figure as reports write it."""
-    from dashboards.reports.numbers import write_number
-
-    return write_number(value, signed=signed)
-
-
-def write_reported_share(value: float | None) -> str:
-    from dashboards.reports.numbers import write_share
-
-    return write_share(value, signed=True)
-
-
-def name_unit(declared_unit: str | None, lang: str) -> str:
-    """What a footprint is measured in."""
-    from dashboards.reports.cells import name_unit
-
-    return name_unit({"declared_unit": declared_unit})[lang]
-
-
 def write_share(value: float | None) -> str:
     return "-" if value is None else f"{value:+.2%}"
-
-
-def demonstration(lang: str) -> str:
-    """That the data are synthetic, in the reports' own words."""
-    from dashboards.reports.wording import say
-
-    return say("demonstration")[lang]
 
 
 def title_of(cause: str, lang: str) -> str:

@@ -133,7 +133,7 @@ def _source(contract: Contract, file: Source) -> dict[str, Any]:
                 "label": _both(column.title),
                 "text": _both(column.description),
                 "type": column.sql_type,
-                "unit": column.unit.replace("CO2", "CO₂") if column.unit else None,
+                "unit": column.shown_unit,
                 "required": column.required,
             }
             for column in contract.columns

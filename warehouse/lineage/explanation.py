@@ -260,9 +260,10 @@ def write_unit(contract: Contract, name: str, row: Mapping[str, Any]) -> str | N
     if column is None or row.get(name) is None:
         return None
     own = row.get(column.unit_column) if column.unit_column else None
-    if column.unit is None or column.unit_column is None:
-        return own if column.unit is None else column.unit.replace(" per ", "/")
-    return f"{column.unit.removesuffix(' per unit')}/{own}" if own else None
+    unit = column.shown_unit
+    if unit is None or column.unit_column is None:
+        return own if unit is None else unit.replace(" per ", "/")
+    return f"{unit.removesuffix(' per unit')}/{own}" if own else None
 
 
 def _describe_row(

@@ -14,6 +14,7 @@ from warehouse.lineage.opened import Opened
 from warehouse.lineage.reverse import Change, Reverse, RowUnclear, find_row, stand
 from warehouse.lineage.trace import literal
 from warehouse.settings import parse_instant
+from warehouse.texts import write_utc
 
 
 def list_moved(opened: Opened, ledger: Ledger, file: str, row_number: int, cells: dict[str, str]) -> dict[str, Any]:
@@ -61,9 +62,7 @@ def tell_absence(ledger: Ledger, as_of: str, file: str, row_number: int) -> RowU
     moment = parse_instant(as_of)
     known = [row for row in named if datetime.fromisoformat(row["received_at"]) <= moment]
     if not known:
-        return RowUnclear(
-            "reverse.later", file=file, at=min(row["received_at"] for row in named)[:19].replace("T", " "), as_of=str(moment)[:19]
-        )
+        return RowUnclear("reverse.later", file=file, at=write_utc(min(row["received_at"] for row in named)), as_of=write_utc(str(moment)))
     # What a publisher's file holds beside records has row numbers, too.
     last = max(_count_rows(row) for row in known)
     if last and not 1 <= row_number <= last:

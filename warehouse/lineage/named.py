@@ -96,7 +96,7 @@ def tell_cell(value: Any) -> Words:
 
 def tell_delivered(cell: dict[str, Any]) -> Words:
     """A cell of a source's row, with its unit."""
-    unit = visible(cell["unit"] or "").replace("CO2", "CO₂")
+    unit = visible(cell["unit"] or "")
     return {lang: f"{text} {unit}".rstrip() for lang, text in tell_cell(cell["value"]).items()}
 
 

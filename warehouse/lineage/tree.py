@@ -8,7 +8,8 @@ from rich.text import Text
 from rich.tree import Tree
 
 from ingest.inert import visible
-from warehouse.terminal import Terminal, write_utc
+from warehouse.terminal import Terminal
+from warehouse.texts import write_utc
 
 SHOWN_ROWS = 8
 SHOWN_LIST_ROWS = 4
@@ -59,9 +60,7 @@ def _add_source(terminal: Terminal, tree: Tree, source: dict[str, Any]) -> None:
         place = text("explain.row", file=row["file"], row=row["row_number"])
         role = f"{row['share']:.6%}" if row["share"] is not None else text(f"explain.{row['role']}")
         cells = ", ".join(
-            f"{name} = {cell['value']} {(cell['unit'] or '').replace('CO2', 'CO₂')}".rstrip()
-            for name, cell in row["cells"].items()
-            if cell["role"] == "carries"
+            f"{name} = {cell['value']} {cell['unit'] or ''}".rstrip() for name, cell in row["cells"].items() if cell["role"] == "carries"
         )
         key = ", ".join(str(value) for value in row["key"].values())
         leaf = branch.add(_inert(f"{role}  {place}  [{key}]  {cells}", "" if row["role"] == "carries" else "dim"))

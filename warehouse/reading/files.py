@@ -11,12 +11,12 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from warehouse.audience import name_audience
-from warehouse.audience_files import listed_audiences
+from warehouse.audience_files import list_alike, listed_audiences
 from warehouse.ledger import Ledger
 from warehouse.reading.enterprise_view import nearest_enterprises, write_enterprise_view
-from warehouse.release import current_release, read_manifest
+from warehouse.release import current_release, kept_releases, read_manifest
 from warehouse.settings import Settings, SettingsError
-from warehouse.texts import say
+from warehouse.texts import say, write_utc
 
 MINISTRY, PUBLIC, REGION, BANK, ENTERPRISE = "ministry", "public", "region", "bank", "enterprise"
 _MEMBER = re.compile(r"[A-Za-z0-9:._-]{1,64}")
@@ -43,9 +43,7 @@ class UnknownReader(SettingsError):
             source = audience_file(folder, Reader(MINISTRY))
             key, known = "reader.no_enterprise", nearest_enterprises(source, reader.member or "") if source else []
         else:
-            names = [entry["name"] for entry in listed_audiences(read_manifest(folder))]
-            alike = [name for name in names if name.startswith(f"{reader.kind}_")]
-            key, known = "reader.no_file", alike or names
+            key, known = "reader.no_file", list_alike(read_manifest(folder), reader.kind)
         places = {"release": folder.name, "reader": reader.name, "known": ", ".join(known) or "-"}
         super().__init__(say(key, "zh", **places), say(key, "en", **places))
 
@@ -70,13 +68,7 @@ def release_at(settings: Settings, ledger: Ledger, moment: datetime | None) -> P
     """Folder of the release in force, or of the newest kept one that knew no more than what was known at `moment`."""
     if moment is None:
         return current_release(settings)
-    known = [
-        row
-        for row in ledger.releases()
-        if row["status"] == "published"
-        and (settings.releases / row["release_id"]).is_dir()
-        and datetime.fromisoformat(row["as_of"].rstrip("Z")) <= moment
-    ]
+    known = [row for row in kept_releases(settings, ledger) if datetime.fromisoformat(row["as_of"].rstrip("Z")) <= moment]
     newest = max(known, key=lambda row: (row["as_of"], row["published_at"]), default=None)
     return settings.releases / newest["release_id"] if newest else None
 
@@ -89,10 +81,9 @@ def find_release(settings: Settings, ledger: Ledger, moment: datetime | None) ->
     """
     folder = release_at(settings, ledger, moment)
     if folder is None:
-        kept = [row for row in ledger.releases() if row["status"] == "published" and (settings.releases / row["release_id"]).is_dir()]
-        oldest = min(kept, key=lambda row: str(row["as_of"]), default={})
+        oldest = min(kept_releases(settings, ledger), key=lambda row: str(row["as_of"]), default={})
         key = "release.none_as_old" if moment is not None and oldest else "release.nothing_at_all"
-        places = {"at": str(moment)[:19], "release": oldest.get("release_id"), "as_of": str(oldest.get("as_of"))[:19].replace("T", " ")}
+        places = {"at": write_utc(str(moment)), "release": oldest.get("release_id"), "as_of": write_utc(str(oldest.get("as_of")))}
         raise SettingsError(say(key, "zh", **places), say(key, "en", **places))
     return folder
 

@@ -13,7 +13,7 @@ from sqlglot import exp, parse_one
 from sqlglot.errors import SqlglotError
 
 from warehouse.audience import Policy
-from warehouse.audience_files import listed_audiences, opened_build
+from warehouse.audience_files import list_alike, opened_build
 from warehouse.custody.chain import MANIFEST, Anchor, mart_proof, page, release_facts
 from warehouse.custody.evidence.check import EVIDENCE, FORMAT, METADATA
 from warehouse.custody.row_trees import SALTS, mart_tree, part_hash, row_leaf, rows_query
@@ -110,9 +110,8 @@ def collect_evidence(folder: Path, policy: Policy, name: str, where: str | None 
     manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
     entry = next((entry for entry in manifest["audiences"] if isinstance(entry, dict) and entry["name"] == name), None)
     if entry is None:
-        names = [each["name"] for each in listed_audiences(manifest)]
-        alike = [each for each in names if each.startswith(f"{name.partition('_')[0]}_")]
-        raise EvidenceError("evidence.no_audience", release=folder.name, name=name, known=", ".join(alike or names))
+        known = ", ".join(list_alike(manifest, name.partition("_")[0]))
+        raise EvidenceError("evidence.no_audience", release=folder.name, name=name, known=known)
     if "trees" not in manifest:
         raise EvidenceError("evidence.no_trees", release=folder.name)
     provable = [mart for mart in entry["marts"] if mart in manifest["trees"]]
