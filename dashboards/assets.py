@@ -304,6 +304,7 @@ def _build_dashboard(spoken: Node, lang: str, reader: Reader) -> Node:
                 _build_filter(name, entry, spoken, numbers, reader) for name, entry in spoken["filters"].items()
             ],
             "cross_filters_enabled": spoken.get("cross_filters", True),
+            "chart_configuration": _scope_clicks(spoken, numbers),
             "color_scheme": spoken["colours"]["scheme"],
             "label_colors": _build_colours(spoken["colours"]["series"]),
             "shared_label_colors": [],
@@ -323,10 +324,29 @@ def _build_colours(series: list[list[str]]) -> Node:
     return {label + edge: colour for label, colour in series for edge in ("", *BAND_EDGES)}
 
 
+def _list_reached(entry: Node, spoken: Node) -> set[str]:
+    """The charts that a filter narrows. One whose table lacks the column would drop the filter without a word: it is out of reach."""
+    having = {chart for chart, node in spoken["charts"].items() if entry["column"] in spoken["columns"][node["dataset"]]}
+    return having - set(entry.get("excludes", []))
+
+
+def _scope_clicks(spoken: Node, numbers: dict[str, int]) -> Node:
+    """Which charts a click on another leaves alone: those that a filter already holds to one value of what is clicked. Two values of a year
+    together would show nothing.
+    """
+    found: Node = {}
+    for name, chart in spoken["charts"].items():
+        clicked = {chart.get("x"), chart.get("series")}
+        held = [entry for entry in spoken["filters"].values() if entry.get("required", True) and entry["column"] in clicked]
+        if held:
+            left = {name}.union(*(_list_reached(entry, spoken) for entry in held))
+            scope = {"rootPath": ["ROOT_ID"], "excluded": sorted(numbers[chart] for chart in left)}
+            found[str(numbers[name])] = {"id": numbers[name], "crossFilters": {"scope": scope}}
+    return found
+
+
 def _build_filter(name: str, entry: Node, spoken: Node, numbers: dict[str, int], reader: Reader) -> Node:
-    # A chart whose table lacks the column would drop the filter without a word: it is said to be out of reach instead.
-    unreached = {chart for chart, node in spoken["charts"].items() if entry["column"] not in spoken["columns"][node["dataset"]]}
-    excluded = sorted(numbers[chart] for chart in {*entry.get("excludes", []), *unreached} if chart in numbers)
+    excluded = sorted(numbers[chart] for chart in spoken["charts"] if chart not in _list_reached(entry, spoken))
     is_required = entry.get("required", True)
     return {
         "id": f"NATIVE_FILTER-{name}",

@@ -99,9 +99,16 @@ def _renumber(found: Node, given: Node) -> Node:
     numbers = {entry["meta"]["uuid"]: entry["meta"]["chartId"] for entry in given["position"].values() if _is_chart(entry)}
     placed = {entry["meta"]["chartId"]: numbers.get(entry["meta"]["uuid"]) for entry in found["position"].values() if _is_chart(entry)}
     renumbered: Node = json.loads(json.dumps(found))
-    for entry in renumbered["metadata"].get("native_filter_configuration", []):
-        excluded = entry.get("scope", {}).get("excluded", [])
-        entry["scope"]["excluded"] = sorted(placed.get(number) or number for number in excluded)
+    metadata = renumbered["metadata"]
+    clicks = {int(number): entry for number, entry in metadata.get("chart_configuration", {}).items()}
+    if clicks:
+        numbered = {placed.get(number) or number: entry for number, entry in clicks.items()}
+        metadata["chart_configuration"] = {str(number): entry | {"id": number} for number, entry in numbered.items()}
+    scopes = [entry.get("scope", {}) for entry in metadata.get("native_filter_configuration", [])]
+    scopes += [entry.get("crossFilters", {}).get("scope") for entry in clicks.values()]
+    for scope in scopes:
+        if isinstance(scope, dict) and "excluded" in scope:
+            scope["excluded"] = sorted(placed.get(number) or number for number in scope["excluded"])
     return renumbered
 
 

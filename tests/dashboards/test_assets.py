@@ -158,6 +158,24 @@ def test_metrics_show_a_row_or_count_rows_and_never_compute(chart: dict[str, Any
     assert computed == []
 
 
+def test_a_click_leaves_alone_what_a_filter_holds_to_one_value_of_the_same_column() -> None:
+    """Of a year clicked and another one chosen, no row would be left."""
+    met = 0
+    for board in BOARDS.values():
+        placed = {entry["meta"]["chartId"]: CHARTS[entry["meta"]["uuid"]] for entry in board["position"].values() if is_chart(entry)}
+        for number, chart in placed.items():
+            params = chart["params"]
+            clicked = {params.get("x_axis"), *(column for column in params.get("groupby", []) if isinstance(column, str))}
+            left = set(
+                board["metadata"]["chart_configuration"].get(str(number), {}).get("crossFilters", {}).get("scope", {}).get("excluded", [])
+            )
+            for entry in board["metadata"]["native_filter_configuration"]:
+                if entry["controlValues"]["enableEmptyFilter"] and entry["targets"][0]["column"]["name"] in clicked:
+                    met += 1
+                    assert number in left and set(placed) - set(entry["scope"]["excluded"]) <= left, (board["slug"], chart["slice_name"])
+    assert met > 20
+
+
 @pytest.mark.parametrize("lang", LANGUAGES)
 def test_every_footprint_chart_obeys_the_filters_that_make_it_comparable(lang: str) -> None:
     """Superset drops a filter without a word where a chart's table lacks its column, and would then show all products."""
